@@ -1,0 +1,38 @@
+# Every verb sets up what it needs: a virtual environment in .venv, exactly as requirements.lock pins it.
+PYTHON ?= python3
+VENV   := .venv
+READY  := $(VENV)/ready
+RUN    := $(VENV)/bin/
+
+.PHONY: compare test micro lint types format lock clean
+
+compare: $(READY)
+	$(RUN)streamlanes compare $(ARGS)
+
+test: $(READY)
+	$(RUN)pytest $(ARGS)
+
+lint: $(READY)
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+
+types: $(READY)
+	$(RUN)mypy
+
+format: $(READY)
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "streamlanes needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN)python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN)python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: # the newest versions that pyproject.toml allows, for every platform and every Python from 3.11 on
+	$(RUN)uv pip compile --quiet --universal --upgrade --all-extras --group dev --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

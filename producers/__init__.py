@@ -1,0 +1,6 @@
+"""Producers and the event log: everything that knows of events and nothing of transports.
+
+`events` has the values, `errors` the exceptions, `wire` the words that both ends of a connection share (none of the
+three needs more than the standard library); `log` is the read primitive's protocol, `memory` its in-process
+implementation; `pacing` and `pump` carry a producer's items into a log; `tokens` and `ticker` are producers.
+"""

@@ -1,0 +1,53 @@
+"""The producer's journal: when each event was due, when its producer woke for it, and when it was appended.
+
+A file per stream, named `EPOCH.journal`: for each offset from 1 on, three little-endian signed 64-bit integers, `due`,
+`woke` and `append`, in nanoseconds of CLOCK_MONOTONIC. What has been written stays when the server is killed.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from producers.events import Item
+
+
+class Stamp(NamedTuple):
+    """One event's times (CLOCK_MONOTONIC, ns)."""
+
+    due: int
+    woke: int
+    append: int
+
+
+class Journal:
+    """Writes one stream's file; an append of items is one write."""
+
+    def __init__(self, directory: Path, epoch: str) -> None:
+        self._file = (directory / f"{epoch}.journal").open("wb", buffering=0)
+
+    def write(self, items: Sequence[Item], woke: int, append: int) -> None:
+        """Add the next *items*; one without a due time was due when it came."""
+        stamps = array("q")
+        for item in items:
+            stamps.extend((woke if item.due_ns is None else item.due_ns, woke, append))
+        if sys.byteorder == "big":
+            stamps.byteswap()
+        self._file.write(stamps.tobytes())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_journal(directory: Path, epoch: str) -> list[Stamp]:
+    """Return the stamps of a stream, that of offset 1 first. Raises FileNotFoundError."""
+    values = array("q")
+    content = (directory / f"{epoch}.journal").read_bytes()
+    values.frombytes(content[: len(content) // 24 * 24])  # a server killed in mid-write leaves part of a record
+    if sys.byteorder == "big":
+        values.byteswap()
+    return [Stamp(*values[i : i + 3]) for i in range(0, len(values), 3)]

@@ -1,0 +1,62 @@
+"""`ticker`: events of a given size at a constant or Poisson rate."""
+
+from __future__ import annotations
+
+import random
+from base64 import b64encode
+from collections.abc import AsyncGenerator
+from itertools import count as count_from
+from typing import Final, Literal
+
+from pydantic import Field
+
+from producers.events import Item
+from producers.producer import Params, Producer
+
+
+class TickerParams(Params):
+    """Parameters of `ticker`."""
+
+    rate: float = Field(10.0, ge=0.001, le=1_000_000)
+    """Events per second, on average."""
+    arrivals: Literal["constant", "poisson", "at-once"] = "constant"
+    """Evenly spaced, exponentially spaced, or all due when the stream is created (which needs `count`)."""
+    count: int | None = Field(None, ge=1, le=10_000_000)
+    """So many events; without it, they go on."""
+    size: int = Field(64, ge=32, le=65_536)
+    """Bytes of each event's JSON text."""
+    seed: int = Field(1, ge=0, le=2**63 - 1)
+
+    def model_post_init(self, _context: object) -> None:
+        """Refuse an endless flood."""
+        if self.arrivals == "at-once" and self.count is None:
+            raise ValueError("arrivals=at-once needs a count")
+
+
+def payload(n: int, size: int, rng: random.Random) -> dict[str, int | str]:
+    """Return a value of *size* bytes as compact JSON: the number, and a text of which half is random.
+
+    Half, since constant text would flatter compression and random text would defeat it.
+    """
+    length = size - len(f'{{"n":{n},"text":""}}')
+    noise = b64encode(rng.randbytes(max(length * 3 // 8, 0))).decode().rstrip("=")
+    return {"n": n, "text": noise[: max(length, 0)].ljust(length, ".")}
+
+
+async def ticker(params: TickerParams, start_ns: int) -> AsyncGenerator[Item, None]:
+    """Yield numbered events; the same ones at the same times after the start for the same seed."""
+    # Simulated arrivals and payloads, not cryptography.
+    rng = random.Random(params.seed)  # noqa: S311
+    interval = 1e9 / params.rate
+    elapsed = 0.0
+    for n in count_from(1):
+        if params.count is not None and n > params.count:
+            return
+        yield Item(payload(n, params.size, rng), due_ns=start_ns + round(elapsed))
+        if params.arrivals == "constant":
+            elapsed = n * interval
+        elif params.arrivals == "poisson":
+            elapsed += rng.expovariate(1) * interval
+
+
+PRODUCER: Final = Producer("ticker", TickerParams, ticker)
