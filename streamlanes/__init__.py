@@ -1,0 +1,1 @@
+"""The `streamlanes` command. The libraries are `producers`, `transports`, `clients` and `benchmarks`."""

@@ -1,1 +1,29 @@
-def main() -> None: ...
+"""Entry point of the command, and how its errors look: one line that says what to do, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from streamlanes.cli import cli
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
+
+def main() -> None:
+    """Run the command; never returns."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        message = " ".join(error.format_message().split())
+        click.echo(f"streamlanes: {message}", err=True)
+        status = 2
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
