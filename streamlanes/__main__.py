@@ -18,6 +18,8 @@ def main() -> None:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:
         message = " ".join(error.format_message().split())
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            message += f" (see {error.ctx.command_path} --help)"
         click.echo(f"streamlanes: {message}", err=True)
         status = 2
     except (click.Abort, KeyboardInterrupt):

@@ -1,0 +1,12 @@
+"""Transport adapters: each turns an event log into bytes on a wire, mounted on a FastAPI app.
+
+`sse`, `ws`, `poll` and `ndjson` are the lanes, a file each. They share `service` (sessions and shared streams),
+`follow` (the read loop of the streaming lanes), `framing` (bytes out, no I/O) and `problems` (errors before the first
+byte). `app` puts them together, `server` runs them under uvicorn.
+"""
+
+from transports.app import create_app
+from transports.service import SharedStream, StreamService
+from transports.transport import Transport, discover
+
+__all__ = ["SharedStream", "StreamService", "Transport", "create_app", "discover"]

@@ -1,0 +1,150 @@
+"""The app: all lanes, and the routes that start and end sessions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Annotated, Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from starlette.exceptions import HTTPException
+
+from transports.problems import BadParameter, ProblemRoute, field_errors, invalid, problem
+from transports.service import StreamService
+from transports.transport import Transport, discover
+
+ROUTES: Final = frozenset({"start", "send", "sessions", "healthz", "metrics", "openapi.json"})
+"""What a lane can't be named."""
+
+_LANE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+
+
+class StartRequest(BaseModel):
+    """What to start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    producer: Annotated[str, Field(max_length=64)]
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Started(BaseModel):
+    """A session, and where to read it."""
+
+    session_id: str
+    cursor: str
+    links: dict[str, str]
+
+
+class SessionState(BaseModel):
+    """A session at a glance."""
+
+    state: str
+    """`running`, or the outcome."""
+    producer: str
+    oldest: str
+    head: str
+    bytes: int
+    readers: int
+
+
+class Health(BaseModel):
+    """What the server is, and that it is."""
+
+    status: str
+    lanes: dict[str, str]
+    """Each lane's wire."""
+    sessions: int
+    """Streams held, private and shared, running and ended."""
+
+
+def create_app(service: StreamService | None = None, transports: Iterable[Transport] | None = None) -> FastAPI:
+    """Return an app that serves *service* (by default one with the built-in producers) over *transports* (all).
+
+    The app's lifespan runs the service. Raises ValueError for a lane whose name is taken or isn't a URL segment.
+    """
+    running = StreamService() if service is None else service
+    lanes = list(discover().values() if transports is None else transports)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with running:
+            yield
+
+    # No /docs: those pages load scripts from elsewhere.
+    app = FastAPI(title="streamlanes", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.include_router(sessions_router(running, lanes))
+    for lane in lanes:
+        app.include_router(lane.router(running))
+
+    @app.exception_handler(HTTPException)
+    async def not_found(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> Response:
+        return problem(500, "the server failed to answer; its log says why")
+
+    return app
+
+
+def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRouter:
+    """Return the routes besides the lanes'."""
+    wires: dict[str, str] = {lane.name: lane.wire for lane in _checked(lanes)}
+    router = APIRouter(route_class=ProblemRoute)
+
+    @router.post("/start", status_code=201)
+    async def start(request: Request, body: StartRequest) -> Response:
+        if body.producer not in service.producers:
+            known = ", ".join(sorted(service.producers))
+            raise BadParameter("producer", f"there is no producer {body.producer!r}; there are {known}")
+        try:
+            session = await service.start(body.producer, body.params)
+        except ValidationError as error:
+            return invalid(field_errors(error, ["params"]))
+        started = Started(
+            session_id=session.id,
+            cursor=str(session.cursor),
+            links={lane: request.url_for(lane, stream=session.id).path for lane in wires},
+        )
+        return Response(
+            started.model_dump_json(),
+            status_code=201,
+            media_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @router.get("/sessions/{session_id}")
+    async def state(session_id: str) -> SessionState:
+        info = await service.info(session_id)
+        session = service.sessions.get(session_id)
+        return SessionState(
+            state=info.outcome or "running",
+            producer=session.producer if session else "",
+            oldest=str(info.oldest),
+            head=str(info.head),
+            bytes=info.bytes,
+            readers=session.readers if session else 0,
+        )
+
+    @router.delete("/sessions/{session_id}", status_code=204)
+    async def delete(session_id: str) -> Response:
+        await service.delete(session_id)
+        return Response(status_code=204)
+
+    @router.get("/healthz")
+    async def healthz() -> Health:
+        return Health(status="ok", lanes=wires, sessions=len(service.sessions))
+
+    return router
+
+
+def _checked(lanes: Iterable[Transport]) -> list[Transport]:
+    checked: dict[str, Transport] = {}
+    for lane in lanes:
+        if not _LANE.fullmatch(lane.name) or lane.name in ROUTES or lane.name in checked:
+            raise ValueError(f"a lane can't be named {lane.name!r}: it is taken, or isn't a-z, 0-9 and -")
+        checked[lane.name] = lane
+    return list(checked.values())

@@ -1,0 +1,92 @@
+"""Errors before the first byte, as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from producers.errors import CursorExpired, InvalidCursor, StreamError, UnknownStream
+from producers.events import JSON
+
+
+class BadParameter(StreamError):
+    """A parameter that the server won't have; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def problem(status: int, detail: str, **extensions: JSON) -> JSONResponse:
+    """Return a problem details response."""
+    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(
+        {**content, **extensions},
+        status_code=status,
+        media_type="application/problem+json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def expired_fields(error: CursorExpired) -> dict[str, JSON]:
+    """Return what a reader needs to go on."""
+    return {"oldest": str(error.oldest), "head": str(error.head), "missing": error.missing}
+
+
+def invalid(errors: Sequence[Mapping[str, JSON]]) -> JSONResponse:
+    """Return a 422 that names each field."""
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+    return problem(422, detail, errors=errors)
+
+
+def field_errors(error: ValidationError | RequestValidationError, prefix: Sequence[str] = ()) -> list[dict[str, JSON]]:
+    """Return `field` and `message` of each error; a field within another is `outer.inner`."""
+    found: list[dict[str, JSON]] = []
+    for part in error.errors():
+        # Where JSON doesn't parse, the location is a place in the text.
+        names = () if part["type"] == "json_invalid" else part["loc"]
+        location = [str(name) for name in names if name not in {"body", "query", "path", "header"}]
+        found.append({"field": ".".join([*prefix, *location]) or "body", "message": part["msg"]})
+    return found
+
+
+def from_error(error: StreamError) -> JSONResponse:
+    """Return the response that tells *error*."""
+    match error:
+        case CursorExpired():
+            return problem(410, str(error), **expired_fields(error))
+        case UnknownStream():
+            return problem(404, str(error))
+        case InvalidCursor():
+            return invalid([{"field": "after", "message": str(error)}])
+        case BadParameter():
+            return invalid([{"field": error.field, "message": str(error)}])
+        case _:
+            raise error
+
+
+class ProblemRoute(APIRoute):
+    """A route whose errors are problem details, whichever app it is part of."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
+        """Wrap the route's handler."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except StreamError as error:
+                return from_error(error)
+            except RequestValidationError as error:
+                return invalid(field_errors(error))
+            except HTTPException as error:
+                return problem(error.status_code, str(error.detail))
+
+        return handle

@@ -1,0 +1,71 @@
+"""Lane `sse`: server-sent events, on sse-starlette."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Request, Response
+from sse_starlette import EventSourceResponse
+
+from producers import wire
+from producers.errors import CursorExpired
+from producers.events import After, Cursor, parse_after
+from transports.follow import follow, open_stream
+from transports.framing import FrameCache, SSEFraming
+from transports.problems import ProblemRoute
+from transports.service import StreamService
+from transports.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SSE:
+    """Server-sent events, resumed by `Last-Event-ID` or `?after=`."""
+
+    name: str = "sse"
+    wire: wire.Wire = wire.SSE
+
+    def router(self, service: StreamService) -> APIRouter:
+        router = APIRouter(route_class=ProblemRoute)
+        framing = SSEFraming()
+        cache = FrameCache(framing.events)
+
+        @router.get(f"/{self.name}/{{stream}}", name=self.name)
+        async def stream_events(
+            request: Request,
+            stream: str,
+            after: str = "start",
+            last_event_id: Annotated[str | None, Header()] = None,
+        ) -> Response:
+            place, has_end = _resume_from(after, last_event_id)
+            if has_end:
+                await service.info(stream)
+                return Response(status_code=204)  # the one status that stops an EventSource without an error
+            gap = None
+            try:
+                first = await open_stream(service, stream, place)
+            except CursorExpired as expired:
+                if not _is_event_source(request):
+                    raise
+                gap = expired
+                first = await open_stream(service, stream, expired.oldest)
+            frames = follow(service, stream, first, framing, cache, gap=gap)
+            return EventSourceResponse(frames, ping=0)  # heartbeats come from the read loop
+
+        return router
+
+
+def _resume_from(after: str, last_event_id: str | None) -> tuple[After, bool]:
+    """Return where to read from, and whether the reader has seen the end. Raises InvalidCursor."""
+    if not last_event_id:
+        return parse_after(after), False
+    identity = last_event_id.removesuffix(wire.SSE_END_SUFFIX)
+    return Cursor.parse(identity), identity != last_event_id
+
+
+def _is_event_source(request: Request) -> bool:
+    """Tell a browser's EventSource, which gives up for good on any status but 200, from clients that see statuses."""
+    return request.headers.get("accept", "").strip() == "text/event-stream"
+
+
+TRANSPORT: Final[Transport] = SSE()
