@@ -46,7 +46,7 @@ class SharedStream:
             raise ValueError(f"{self.name[:80]!r} can't name a stream: use a-z, 0-9, - and _, at most 64 of them")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Session:
     """A running or ended stream, private or shared."""
 

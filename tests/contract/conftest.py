@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+import clients
+from clients import Client, Options
+from producers.log import Retention
+from tests.serving import serving
+from tests.sources import Fed, sources
+from transports import SharedStream, StreamService, Transport, discover
+
+TRANSPORTS = discover()
+
+
+@pytest.fixture(params=sorted(TRANSPORTS))
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Every lane that there is, also those of other packages."""
+    return TRANSPORTS[request.param]
+
+
+@pytest.fixture
+def client(transport: Transport) -> Client:
+    return clients.discover()[transport.wire]
+
+
+@pytest.fixture
+def options() -> Options:
+    """Give up at the first loss, so that a test that passes did so without reconnecting."""
+    return Options(attempts=1)
+
+
+@pytest.fixture
+def fed() -> Fed:
+    return Fed()
+
+
+@pytest.fixture
+def service(fed: Fed) -> StreamService:
+    return StreamService(
+        producers=sources(fed),
+        shared=[SharedStream(name="ended", producer="ticker", params={"count": 600, "arrivals": "at-once"})],
+        retention=Retention(max_events=1000),
+    )
+
+
+@pytest.fixture
+async def url(service: StreamService) -> AsyncIterator[str]:
+    async with serving(service) as base:
+        yield base

@@ -1,0 +1,52 @@
+"""Servers for tests: the real app under the real uvicorn on port 0, in this process or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+from transports.server import bind, server, url_of
+from transports.service import StreamService
+from transports.transport import Transport
+
+
+@asynccontextmanager
+async def serving(service: StreamService, transports: Sequence[Transport] | None = None) -> AsyncIterator[str]:
+    """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
+    ready = asyncio.Event()
+    with bind("127.0.0.1", 0) as listener:
+        lanes = server(service, ready.set, transports)
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(lanes._serve([listener]))  # serve() would take pytest's signal handlers
+            waiting = tasks.create_task(ready.wait())
+            await asyncio.wait([task, waiting], timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            assert waiting.done(), "the server didn't start"
+            try:
+                yield url_of(listener)
+            finally:
+                lanes.should_exit = True
+
+
+@contextmanager
+def serve_process(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `streamlanes serve --port 0`; gives the base URL and the process, which ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlanes", "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening on http://"), process.communicate(timeout=10)
+        yield line.split()[-1], process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
