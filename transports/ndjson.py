@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
-from producers import wire
 from producers.events import parse_after
+from producers.wire import NDJSON, Wire
 from transports.follow import follow, open_stream
 from transports.framing import Cut, FrameCache, Framing, NDJSONFraming, PlainTextFraming
 from transports.problems import ProblemRoute
@@ -21,11 +21,11 @@ from transports.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class NDJSON:
+class NDJSONLane:
     """Lines of JSON."""
 
     name: str = "ndjson"
-    wire: wire.Wire = wire.NDJSON
+    wire: Wire = NDJSON
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
@@ -70,4 +70,4 @@ class LinesResponse(StreamingResponse):
                 return  # the server closes a connection whose response was left unfinished
 
 
-TRANSPORT: Final[Transport] = NDJSON()
+TRANSPORT: Final[Transport] = NDJSONLane()

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 import anyio
 from fastapi import APIRouter, Query, Request, Response
 
-from producers import wire
 from producers.events import Cursor, parse_after
 from producers.log import Batch
+from producers.wire import LONG_POLL, Wire
 from transports.framing import FrameCache, poll_body, poll_events
 from transports.problems import ProblemRoute
 from transports.service import StreamService
@@ -22,11 +22,11 @@ MAX_WAIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class LongPoll:
+class LongPollLane:
     """A question that waits for its answer."""
 
     name: str = "poll"
-    wire: wire.Wire = wire.LONG_POLL
+    wire: Wire = LONG_POLL
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
@@ -68,4 +68,4 @@ async def _until_gone(request: Request, reader: anyio.CancelScope) -> None:
     reader.cancel()
 
 
-TRANSPORT: Final[Transport] = LongPoll()
+TRANSPORT: Final[Transport] = LongPollLane()

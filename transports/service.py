@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -98,29 +98,31 @@ class StreamService:
         self._session_ttl = session_ttl
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        self._running = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._sweeper = self._tasks.create_task(self._sweep())
-        for stream in self._shared:
-            await self._start(stream.name, stream.producer, stream.params, shared=True)
+        async with AsyncExitStack() as stack:
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.push_async_callback(self.close)
+            self._sweeper = self._tasks.create_task(self._sweep())
+            for stream in self._shared:
+                await self._start(stream.name, stream.producer, stream.params, shared=True)
+            self._running = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
-        if self._tasks is not None:
-            await self._tasks.__aexit__(kind, error, trace)
-            self._tasks = None
+        await self._running.__aexit__(kind, error, trace)
+        self._tasks = None
 
     async def close(self) -> None:
         """Stop all producers; their streams end as `orphaned`, and their readers learn it at once."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for session in self._sessions.values():
+        for session in list(self._sessions.values()):
             if session.task is not None:
                 session.task.cancel()
             await self._log.finish(session.id, Outcome.ORPHANED)
@@ -198,10 +200,13 @@ class StreamService:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(min(max(self._session_ttl / 10, 0.05), 5.0))
-            expired = self._clock() - self._session_ttl
-            for session in list(self._sessions.values()):
-                if session.shared or session.readers or session.left_at > expired:
-                    await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads
-                else:
-                    logger.info("session %s was abandoned and is removed", session.short_id)
-                    await self._remove(session)
+            await self._remove_abandoned()
+
+    async def _remove_abandoned(self) -> None:
+        expired = self._clock() - self._session_ttl
+        for session in list(self._sessions.values()):
+            if session.shared or session.readers or session.left_at > expired:
+                await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads
+            else:
+                logger.info("session %s was abandoned and is removed", session.short_id)
+                await self._remove(session)

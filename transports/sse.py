@@ -8,9 +8,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
-from producers import wire
 from producers.errors import CursorExpired
 from producers.events import After, Cursor, parse_after
+from producers.wire import SSE, SSE_END_SUFFIX, Wire
 from transports.follow import follow, open_stream
 from transports.framing import FrameCache, SSEFraming
 from transports.problems import ProblemRoute
@@ -19,11 +19,11 @@ from transports.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class SSE:
+class SSELane:
     """Server-sent events, resumed by `Last-Event-ID` or `?after=`."""
 
     name: str = "sse"
-    wire: wire.Wire = wire.SSE
+    wire: Wire = SSE
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
@@ -59,7 +59,7 @@ def _resume_from(after: str, last_event_id: str | None) -> tuple[After, bool]:
     """Return where to read from, and whether the reader has seen the end. Raises InvalidCursor."""
     if not last_event_id:
         return parse_after(after), False
-    identity = last_event_id.removesuffix(wire.SSE_END_SUFFIX)
+    identity = last_event_id.removesuffix(SSE_END_SUFFIX)
     return Cursor.parse(identity), identity != last_event_id
 
 
@@ -68,4 +68,4 @@ def _is_event_source(request: Request) -> bool:
     return request.headers.get("accept", "").strip() == "text/event-stream"
 
 
-TRANSPORT: Final[Transport] = SSE()
+TRANSPORT: Final[Transport] = SSELane()

@@ -10,10 +10,10 @@ from typing import Final
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from producers import wire
 from producers.errors import CursorExpired, InvalidCursor, UnknownStream
 from producers.events import parse_after
 from producers.log import Batch
+from producers.wire import WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
 from transports.follow import follow, open_stream
 from transports.framing import FrameCache, WebSocketFraming
 from transports.problems import expired_fields
@@ -22,11 +22,11 @@ from transports.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class WebSockets:
+class WebSocketLane:
     """A text message for each event; what is wrong is told in the close code, since browsers see nothing else."""
 
     name: str = "ws"
-    wire: wire.Wire = wire.WEBSOCKET
+    wire: Wire = WEBSOCKET
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter()
@@ -39,12 +39,12 @@ class WebSockets:
             try:
                 first = await open_stream(service, stream, parse_after(websocket.query_params.get("after", "start")))
             except InvalidCursor as error:
-                await websocket.close(wire.WS_BAD_PARAMETERS, str(error))
+                await websocket.close(WS_BAD_PARAMETERS, str(error))
             except UnknownStream as error:
-                await websocket.close(wire.WS_UNKNOWN, str(error))
+                await websocket.close(WS_UNKNOWN, str(error))
             except CursorExpired as error:
                 reason = json.dumps(expired_fields(error), separators=(",", ":"))
-                await websocket.close(wire.WS_CURSOR_EXPIRED, reason)
+                await websocket.close(WS_CURSOR_EXPIRED, reason)
             else:
                 await send_stream(websocket, stream, first)
 
@@ -73,4 +73,4 @@ async def _until_gone(websocket: WebSocket, reader: anyio.CancelScope) -> None:
             return
 
 
-TRANSPORT: Final[Transport] = WebSockets()
+TRANSPORT: Final[Transport] = WebSocketLane()

@@ -46,7 +46,7 @@ async def log_of(service: StreamService, stream: str) -> Batch:
 
 async def until_reading(service: StreamService, stream: str, readers: int = 1) -> None:
     async with asyncio.timeout(10):
-        while service.sessions[stream].readers != readers:  # noqa: ASYNC110 (readers have no event to wait for)
+        while service.sessions[stream].readers != readers:
             await asyncio.sleep(0.005)
 
 
@@ -146,15 +146,11 @@ async def test_a_failed_producer_is_told_at_once_after_its_events(
     url: str, service: StreamService, transport: Transport, client: Client, options: Options
 ) -> None:
     session = await service.start("failing", {})
-    found: list[Event] = []
-    async with (
-        asyncio.timeout(AT_ONCE),
-        client.connect(f"{url}/{transport.name}/{session.id}", options=options) as stream,
-    ):
+    target = f"{url}/{transport.name}/{session.id}"
+    async with asyncio.timeout(AT_ONCE), client.connect(target, options=options) as stream:
+        assert [event.data for event in await collect(stream, 3)] == ["0", "1", "2"]
         with pytest.raises(StreamFailed) as told:
-            async for event in stream:
-                found.append(event)
-    assert [event.data for event in found] == ["0", "1", "2"]
+            await collect(stream)
     assert "hunter2" not in str(told.value)
 
 

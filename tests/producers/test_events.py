@@ -18,7 +18,8 @@ def test_a_cursor_survives_its_text(epoch: str, offset: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "k3f9a2", "k3f9a2:", ":1", "K3F9A2:1", "k3f9a2:-1", "k3f9a2:01", "k3f9a2:1 ", "k3f9a2:1\n", "k3f9a2:１",
+    ["", "k3f9a2", "k3f9a2:", ":1", "K3F9A2:1", "k3f9a2:-1", "k3f9a2:01", "k3f9a2:1 ",
+     "k3f9a2:1\n", "k3f9a2:\N{FULLWIDTH DIGIT ONE}",
      "a" * 17 + ":1", "k:1" + "0" * 18, "k3f9a2:1.end", "Start"],
 )  # fmt: skip
 def test_what_is_no_cursor_is_refused(text: str) -> None:

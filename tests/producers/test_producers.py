@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ async def items(producer: str, start_ns: int = 0, **params: object) -> list[Item
 def gaps(produced: list[Item]) -> list[float]:
     dues = [item.due_ns for item in produced if item.due_ns is not None]
     assert len(dues) == len(produced)
-    return [(after - before) / 1e9 for before, after in zip(dues, dues[1:], strict=False)]
+    return [(after - before) / 1e9 for before, after in pairwise(dues)]
 
 
 @given(st.text())

@@ -13,7 +13,7 @@ from producers.log import Retention
 from tests.serving import serving
 from tests.sources import Fed, sources
 from transports.app import create_app
-from transports.poll import LongPoll
+from transports.poll import LongPollLane
 from transports.service import SharedStream, StreamService
 
 EVENT_SOURCE = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}  # what Chromium sends
@@ -198,10 +198,10 @@ async def test_a_reader_whose_client_is_gone_stops_waiting(
     reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
     writer.write(f"GET /{lane}/{stream}?after=now HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     async with asyncio.timeout(5):
-        while not service.sessions[stream].readers:  # noqa: ASYNC110 (a reader has no event to wait for)
+        while not service.sessions[stream].readers:
             await asyncio.sleep(0.01)
         writer.close()
-        while service.sessions[stream].readers:  # noqa: ASYNC110
+        while service.sessions[stream].readers:
             await asyncio.sleep(0.01)
     del reader
 
@@ -277,7 +277,7 @@ async def test_plain_text_of_a_failed_stream_is_cut(http: httpx.AsyncClient) -> 
 # The app
 
 
-class Named(LongPoll):
+class Named(LongPollLane):
     """A lane under another name."""
 
 

@@ -26,7 +26,7 @@ async def read(service: StreamService, stream: str, wait: float = 5) -> Batch:
 
 async def gone(service: StreamService, session_id: str) -> None:
     async with asyncio.timeout(10):
-        while session_id in service.sessions:  # noqa: ASYNC110 (the sweeper has no event to wait for)
+        while session_id in service.sessions:
             await asyncio.sleep(0.01)
 
 
@@ -131,6 +131,14 @@ async def test_bad_parameters_start_nothing() -> None:
 async def test_a_service_that_does_not_run_says_so() -> None:
     with pytest.raises(RuntimeError, match="lifespan"):
         await StreamService().start("ticker", {})
+
+
+async def test_a_service_whose_shared_stream_is_wrong_does_not_start() -> None:
+    service = StreamService(shared=[SharedStream(name="news", producer="ticker", params={"rate": 0})])
+    with pytest.raises(ExceptionGroup) as told:
+        await service.__aenter__()
+    assert isinstance(told.value.exceptions[0], ValidationError)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "a/b", "-a", "x" * 65, "ü"])

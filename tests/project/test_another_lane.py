@@ -1,0 +1,98 @@
+"""A lane from another package: one file, and everything takes it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving import serve_process
+
+ROOT = Path(__file__).parents[2]
+
+LANE = '''
+"""Lane `ndjson-each`: chunked HTTP, an event a write."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter, Response
+from starlette.responses import StreamingResponse
+
+from producers.events import parse_after
+from producers.wire import NDJSON, Wire
+from transports import StreamService, Transport
+from transports.follow import follow, open_stream
+from transports.framing import FrameCache, WebSocketFraming
+from transports.problems import ProblemRoute
+
+
+@dataclass(frozen=True)
+class EachLine:
+    name: str = "ndjson-each"
+    wire: Wire = NDJSON
+
+    def router(self, service: StreamService) -> APIRouter:
+        router = APIRouter(route_class=ProblemRoute)
+        framing = WebSocketFraming()
+        cache = FrameCache(framing.events)
+
+        @router.get("/ndjson-each/{stream}", name=self.name)
+        async def stream_events(stream: str, after: str = "start") -> Response:
+            first = await open_stream(service, stream, parse_after(after))
+
+            async def lines():
+                async for texts in follow(service, stream, first, framing, cache):
+                    for text in texts:
+                        yield text + "\\n"
+
+            return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+        return router
+
+
+TRANSPORT: Final[Transport] = EachLine()
+'''
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment in which a package with the lane is installed: its file, and the metadata that pip would write."""
+    (tmp_path / "eachline.py").write_text(LANE)
+    metadata = tmp_path / "eachline-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: eachline\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[streamlanes.transports]\neachline = eachline\n")
+    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.timeout(120)
+def test_the_contract_tests_pass_on_a_lane_from_outside(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/contract", "-q", "-k", "ndjson-each", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= 20
+
+
+def test_the_server_offers_it(environment: dict[str, str]) -> None:
+    with serve_process("--stream", "s=ticker,count=3,arrivals=at-once", env=environment) as (url, _):
+        assert httpx.get(f"{url}/healthz").json()["lanes"]["ndjson-each"] == "ndjson"
+        lines = [json.loads(line) for line in httpx.get(f"{url}/ndjson-each/s").text.splitlines()]
+        assert lines[-1] == {"control": "end", "outcome": "completed"}
+        links = httpx.post(f"{url}/start", json={"producer": "tokens"}).json()["links"]
+        assert links["ndjson-each"].startswith("/ndjson-each/")

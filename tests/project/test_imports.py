@@ -1,0 +1,45 @@
+"""Imports point one way: producers ← transports, producers ← clients, all ← benchmarks ← streamlanes."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+MAY_IMPORT = {
+    "producers": set[str](),
+    "transports": {"producers"},
+    "clients": {"producers"},
+    "benchmarks": {"producers", "transports", "clients"},
+    "streamlanes": {"producers", "transports", "clients", "benchmarks"},
+}
+
+
+def imported(module: Path) -> set[str]:
+    """Return the top-level packages that *module* imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
+    modules = list((ROOT / package).rglob("*.py"))
+    assert modules
+    for module in modules:
+        above = (imported(module) & MAY_IMPORT.keys()) - MAY_IMPORT[package] - {package}
+        assert not above, f"{module.relative_to(ROOT)} imports {above}"
+
+
+@pytest.mark.parametrize("module", ["events", "errors", "wire"])
+def test_what_clients_share_with_the_server_needs_the_standard_library_only(module: str) -> None:
+    allowed = {"__future__", "typing", "collections", "dataclasses", "enum", "functools", "json", "re", "producers"}
+    assert imported(ROOT / "producers" / f"{module}.py") <= allowed

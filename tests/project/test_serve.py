@@ -1,0 +1,96 @@
+"""`streamlanes serve` as a user runs it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from producers.journal import read_journal
+from tests.serving import serve_process
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, which must be soon."""
+    command = [sys.executable, "-m", "streamlanes", "serve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_it_says_where_it_listens_and_serves_its_shared_streams() -> None:
+    with serve_process("--stream", "news=ticker,count=2,arrivals=at-once,size=40") as (url, _):
+        assert httpx.get(f"{url}/poll/news").json()["done"] is True
+        assert url.startswith("http://127.0.0.1:")
+
+
+def test_a_file_named_at_the_start_is_a_streams_text(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Hello, file, rate=5!\n")
+    argument = f"hello=tokens,rate=1000,ttft=0,text=@{tmp_path}/a.txt"
+    with serve_process("--stream", argument) as (url, _):
+        text = httpx.get(f"{url}/ndjson/hello", headers={"Accept": "text/plain"}).text
+        assert text == "Hello, file, rate=5!\n"
+
+
+def test_a_comma_may_be_part_of_a_value() -> None:
+    with serve_process("--stream", "hello=tokens,text=Hello, you, there,rate=1000,ttft=0") as (url, _):
+        assert httpx.get(f"{url}/ndjson/hello", headers={"Accept": "text/plain"}).text == "Hello, you, there"
+
+
+def test_a_journal_is_left_where_asked_and_nowhere_else(tmp_path: Path) -> None:
+    with serve_process("--stream", "s=ticker,count=20,rate=1000", "--journal", str(tmp_path)) as (url, process):
+        done = httpx.get(f"{url}/sse/s").text
+        epoch = done.split("id: ")[1].split(":")[0]
+        process.kill()  # what has been written stays
+    stamps = read_journal(tmp_path, epoch)
+    assert len(stamps) == 20
+    assert all(due <= woke <= append for due, woke, append in stamps[1:])
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_its_readers_are_told(signum: signal.Signals) -> None:
+    with serve_process("--stream", "news=ticker,rate=5") as (url, process):
+        with httpx.stream("GET", f"{url}/sse/news") as response:
+            lines = response.iter_lines()
+            assert next(lines).startswith("id: ")
+            process.send_signal(signum)
+            assert '{"outcome":"orphaned"}' in "".join(lines)
+        _, errors = process.communicate(timeout=10)
+        assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--stream", "news"], "isn't NAME=PRODUCER"),
+        (["--stream", "news=nothing"], "there are tokens, ticker"),
+        (["--stream", "news=ticker,rate=0"], "rate"),
+        (["--stream", "news=ticker,speed=1"], "speed"),
+        (["--stream", "news=ticker,5"], "isn't KEY=VALUE"),
+        (["--stream", "News=ticker"], "can't name a stream"),
+        (["--stream", "a=ticker", "--stream", "a=ticker"], "two streams are named a"),
+        (["--stream", "a=tokens,text=@/no/such/file"], "/no/such/file"),
+        (["--port", "70000"], "--port"),
+        (["--journal", "/no/such/folder"], "--journal"),
+        (["--retain-events", "0"], "--retain-events"),
+        (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
+    ],
+)
+def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: str) -> None:
+    done = serve(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_port_in_use_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve("--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert "--port" in done.stderr

@@ -1,0 +1,57 @@
+"""The wheel, as somebody gets it who has nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"producers", "transports", "clients", "benchmarks", "streamlanes"}
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run to success, and return what was printed."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", folder, ROOT, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_has_the_named_packages_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
+    tracked = run("git", "ls-files", *PACKAGES, cwd=ROOT).split() if (ROOT / ".git").exists() else []
+    assert set(tracked) <= set(names)
+
+
+@pytest.mark.timeout(120)
+def test_the_command_runs_where_nothing_else_is_installed(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    before = set(run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).split())
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = environment / "bin" / "streamlanes"
+    printed = run(command, "--help", cwd=elsewhere)
+    assert all(verb in printed for verb in ("compare", "serve", "watch"))
+    installed = set(run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).split()) - before
+    assert {line.split("==")[0] for line in installed} == {"streamlanes", "click"}
+
+    missing = subprocess.run([command, "serve"], cwd=elsewhere, capture_output=True, text=True, timeout=20, check=False)
+    assert missing.returncode == 2
+    assert "pip install 'streamlanes[server]'" in missing.stderr
+    assert len(missing.stderr.splitlines()) == 1
