@@ -19,7 +19,7 @@ async def serving(service: StreamService, transports: Sequence[Transport] | None
     """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
     ready = asyncio.Event()
     with bind("127.0.0.1", 0) as listener:
-        lanes = server(service, ready.set, transports)
+        lanes = server(service, ready.set, transports, linger=0)
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(lanes._serve([listener]))  # serve() would take pytest's signal handlers
             waiting = tasks.create_task(ready.wait())

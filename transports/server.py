@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -14,7 +16,10 @@ from transports.service import StreamService
 from transports.transport import Transport
 
 GRACE: Final = 3
-"""Seconds that a connection may take to close once its stream has ended, when the server stops."""
+"""Seconds that readers, and then connections, may take to end once the streams have, when the server stops."""
+
+LINGER: Final = 0.5
+"""Seconds for which it goes on answering after the streams have ended, for polls that are between two questions."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -32,8 +37,11 @@ def url_of(listener: socket.socket) -> str:
 class LaneServer(uvicorn.Server):
     """uvicorn, but: says when it is ready, and ends the streams before it waits for their connections to close."""
 
-    def __init__(self, config: uvicorn.Config, service: StreamService, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: StreamService, ready: Callable[[], None], linger: float
+    ) -> None:
         super().__init__(config)
+        self._linger = linger
         self._service = service
         self._ready = ready
 
@@ -43,13 +51,21 @@ class LaneServer(uvicorn.Server):
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all streams, running ones as `orphaned`, then stop."""
+        """End all streams, running ones as `orphaned`, let their readers take note, then stop."""
         await self._service.close()
+        await asyncio.sleep(self._linger)
+        # uvicorn closes WebSockets at once, before a reader that was just woken has sent its end.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._service.unread.wait(), GRACE)
         await super().shutdown(sockets)
 
 
 def server(
-    service: StreamService, ready: Callable[[], None], transports: Iterable[Transport] | None = None
+    service: StreamService,
+    ready: Callable[[], None],
+    transports: Iterable[Transport] | None = None,
+    *,
+    linger: float = LINGER,
 ) -> LaneServer:
     """Return a server of *service* over *transports* (all), which calls *ready* once it serves.
 
@@ -70,4 +86,4 @@ def server(
         timeout_keep_alive=65,  # longer than a poll may wait
         timeout_graceful_shutdown=GRACE,
     )
-    return LaneServer(config, service, ready)
+    return LaneServer(config, service, ready, linger)

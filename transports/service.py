@@ -101,6 +101,10 @@ class StreamService:
         self._running = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._readers = 0
+        self.unread = asyncio.Event()
+        """Set while nobody reads anything."""
+        self.unread.set()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -158,15 +162,19 @@ class StreamService:
     def reading(self, stream: str) -> Iterator[None]:
         """Count a reader of *stream*, which keeps its session from being taken for abandoned."""
         session = self._sessions.get(stream)
-        if session is None:  # a tombstone still has readers, but nothing to keep
-            yield
-            return
-        session.readers += 1
+        self._readers += 1
+        self.unread.clear()
+        if session is not None:  # a tombstone has readers too, but nothing to keep
+            session.readers += 1
         try:
             yield
         finally:
-            session.readers -= 1
-            session.left_at = self._clock()
+            self._readers -= 1
+            if not self._readers:
+                self.unread.set()
+            if session is not None:
+                session.readers -= 1
+                session.left_at = self._clock()
 
     async def _start(self, stream: str, producer: str, params: Mapping[str, object], *, shared: bool) -> Session:
         if self._tasks is None:

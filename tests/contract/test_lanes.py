@@ -227,6 +227,7 @@ async def test_a_reader_that_falls_off_the_tail_is_told_what_is_missing(
             await anext(stream)
         assert (told.value.after.offset, told.value.oldest.offset, told.value.missing) == (1, 501, 500)
         assert stream.cursor == Cursor(session.cursor.epoch, 1)
+        assert stream.reconnects == 0
 
 
 @pytest.mark.parametrize("after", ["x", "", "k3f9a2", "k3f9a2:-1", "K:1", "end"])

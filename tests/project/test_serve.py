@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -11,8 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+import clients
+from producers.errors import StreamOrphaned
 from producers.journal import read_journal
 from tests.serving import serve_process
+from transports import Transport, discover
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,13 +55,17 @@ def test_a_journal_is_left_where_asked_and_nowhere_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_and_its_readers_are_told(signum: signal.Signals) -> None:
-    with serve_process("--stream", "news=ticker,rate=5") as (url, process):
-        with httpx.stream("GET", f"{url}/sse/news") as response:
-            lines = response.iter_lines()
-            assert next(lines).startswith("id: ")
+@pytest.mark.parametrize("transport", discover().values(), ids=lambda transport: transport.name)
+async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, signum: signal.Signals) -> None:
+    client = clients.discover()[transport.wire]
+    with serve_process("--stream", "news=ticker,rate=100") as (url, process):
+        async with asyncio.timeout(15), client.connect(f"{url}/{transport.name}/news") as stream:
+            await anext(stream)
             process.send_signal(signum)
-            assert '{"outcome":"orphaned"}' in "".join(lines)
+            with pytest.raises(StreamOrphaned):
+                async for _ in stream:
+                    pass
+            assert stream.reconnects == 0
         _, errors = process.communicate(timeout=10)
         assert "Traceback" not in errors
 

@@ -1,0 +1,36 @@
+"""Finds the clients: the modules of this package that define `CLIENT`, and what other packages announce."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Final
+
+import clients
+from clients.stream import Client
+from producers.wire import Wire
+
+ENTRY_POINTS: Final = "streamlanes.clients"
+"""The group in which another package names its `CLIENT` objects."""
+
+
+def discover() -> Mapping[Wire, Client]:
+    """Return the client for each wire. Raises ValueError if two claim the same."""
+    found: dict[Wire, Client] = {}
+    for client in _candidates():
+        other = found.setdefault(client.wire, client)
+        if other is not client:
+            raise ValueError(f"{type(other).__name__} and {type(client).__name__} both read {client.wire}; remove one")
+    return found
+
+
+def _candidates() -> Iterator[Client]:
+    for module in pkgutil.iter_modules(clients.__path__, "clients."):
+        client: Client | None = getattr(import_module(module.name), "CLIENT", None)
+        if client is not None:
+            yield client
+    for point in entry_points(group=ENTRY_POINTS):
+        announced: Client = point.load()
+        yield announced

@@ -1,0 +1,67 @@
+"""NDJSON: a JSON object a line, over chunked HTTP, with httpx."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from clients.address import Address
+from clients.http import get_stream
+from clients.jsonwire import decode_message
+from clients.messages import Message, excerpt
+from clients.options import DEFAULTS, Options
+from clients.stream import Client, EventStream
+from producers.errors import ProtocolViolation
+from producers.events import After
+from producers.wire import NDJSON, Wire
+
+LINES: Final = "application/x-ndjson"
+
+
+class NDJSONClient:
+    """Reads lines of JSON."""
+
+    wire: Wire = NDJSON
+
+    def connect(self, url: str, *, after: After = "start", options: Options = DEFAULTS) -> EventStream:
+        """Return the stream at *url*, to be entered with `async with`. Raises ValueError for what isn't a URL."""
+        address = Address.parse(url)
+
+        async def receive(after: After) -> AsyncGenerator[Message, None]:
+            lines = Lines()
+            url = address.http(after=str(after))
+            async with get_stream(url, accept=LINES, after=after, options=options) as response:
+                async for chunk in response.aiter_bytes():
+                    for line in lines.feed(chunk):
+                        yield decode(line)
+
+        return EventStream(receive, after=after, options=options)
+
+
+class Lines:
+    """Cuts bytes into lines, at LF and nowhere else: JSON text may hold U+2028, U+0085 and other line separators."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that *chunk* completes, without their LF. What is left at the end was cut, and is none."""
+        *complete, rest = chunk.split(b"\n")
+        if complete:
+            complete[0] = b"".join((*self._begun, complete[0]))
+            self._begun.clear()
+        if rest:
+            self._begun.append(rest)
+        return complete
+
+
+def decode(line: bytes) -> Message:
+    """Return the message in a line. Raises ProtocolViolation."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolViolation(f"{excerpt(line)} isn't UTF-8") from error
+    return decode_message(text)
+
+
+CLIENT: Final[Client] = NDJSONClient()

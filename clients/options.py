@@ -1,0 +1,56 @@
+"""What a caller may choose about connections, the same for every wire."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from producers.wire import WATCHDOG_GRACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to reach a server, how long to wait for it, and how often to come back. Times are in seconds."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request, for instance `Authorization`."""
+    proxy: str | None = None
+    """The HTTP proxy to go through. Those that the environment names aren't used: the libraries under the four
+    clients read it differently, and the same stream would take different ways."""
+    open_timeout: float = 10.0
+    """From connecting to the server's first word."""
+    grace: float = WATCHDOG_GRACE
+    """How much longer than the server's heartbeat a silence may last; then the connection counts as lost. It counts
+    whole messages: a single event must come through in heartbeat + grace."""
+    attempts: int = 12
+    """Give up when so many connections in a row have brought neither an event nor a ping: by default after a minute or
+    two, more if the server asks for patience. 1: don't reconnect without progress."""
+    first_delay: float = 0.5
+    max_delay: float = 20.0
+    """Bounds of the delay before the first attempt, and any."""
+    rng: Callable[[], float] = random.random
+    """Uniform in [0, 1)."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.open_timeout, self.grace, self.first_delay, self.max_delay) <= 0:
+            raise ValueError("times must be positive, and there must be at least one attempt")
+
+    def delay(self, failures: int, retry_after: float = 0.0) -> float:
+        """Return how long to wait before trying again, after so many failures in a row (1 or more).
+
+        Exponential back-off with full jitter, uniform between 0 and the bound, which doubles each time
+        (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). What the server asked for comes on
+        top: as the floor, it would bring all of its clients back at the same moment.
+        """
+        bound = self.first_delay
+        for _ in range(failures - 1):  # not 2**failures, which overflows a float
+            if bound >= self.max_delay:
+                break
+            bound *= 2
+        return retry_after + self.rng() * min(bound, self.max_delay)
+
+
+DEFAULTS = Options()

@@ -1,0 +1,78 @@
+"""Where a reader is in its stream, and what it will accept next. No I/O: messages in, events out."""
+
+from __future__ import annotations
+
+from clients.messages import Ended, Gap, Message, Opened, Ping, Received
+from producers.errors import CursorExpired, ProtocolViolation, StreamFailed, StreamOrphaned
+from producers.events import After, Cursor, Event, Outcome
+
+
+class Position:
+    """Follows one stream over any number of connections.
+
+    Accepts only what continues it: an `open` at the place that was asked for, then each offset the last plus one, in
+    the same epoch. A server resumes after the cursor, so a repeated event is as wrong as a missing one.
+    """
+
+    def __init__(self, after: After) -> None:
+        self._after = after
+        self._open = False
+        self._given: Cursor | None = None
+        self.cursor = after if isinstance(after, Cursor) else None
+        """The last event that the reader is done with; None until `start` or `now` has been resolved."""
+        self.outcome: Outcome | None = None
+        """How the stream ended: completed or deleted."""
+
+    def begin(self) -> After:
+        """Return where a new connection is to read on from, and expect its `open`."""
+        self._open = False
+        return self._after if self.cursor is None else self.cursor
+
+    def settle(self) -> None:
+        """The reader is done with the event that it was given last."""
+        if self._given is not None:
+            self.cursor, self._given = self._given, None
+
+    def take(self, message: Message) -> Event | None:
+        """Accept the next message, and return its event if it is one; `settle` before the next.
+
+        Raises StreamFailed, StreamOrphaned, CursorExpired for a gap, ProtocolViolation for what doesn't continue.
+        """
+        if isinstance(message, Opened):
+            self._take_open(message)
+            return None
+        cursor = self.cursor
+        if cursor is None or not self._open:
+            raise ProtocolViolation(f"the connection begins with {type(message).__name__.lower()} instead of open")
+        match message:
+            case Received():
+                return self._take_event(message, Cursor(cursor.epoch, cursor.offset + 1))
+            case Gap(after, following, missing):
+                if after != cursor:
+                    raise ProtocolViolation(f"a gap after {after} was told to a reader at {cursor}")
+                # The message has no head. It isn't before `next`, and whoever reads on from there will see.
+                raise CursorExpired(cursor, oldest=following, head=following, missing=missing)
+            case Ended(Outcome.FAILED):
+                raise StreamFailed(f"the stream's producer failed after event {cursor}")
+            case Ended(Outcome.ORPHANED):
+                raise StreamOrphaned(f"the stream's producer went away after event {cursor}")
+            case Ended(outcome):
+                self.outcome = outcome
+            case Ping():
+                pass
+        return None
+
+    def _take_event(self, message: Received, expected: Cursor) -> Event:
+        given = Cursor(message.epoch, message.event.offset)
+        if given != expected:
+            raise ProtocolViolation(f"event {given} came where {expected} was due")
+        self._given = given
+        return message.event
+
+    def _take_open(self, message: Opened) -> None:
+        if self._open:
+            raise ProtocolViolation("the connection was opened twice")
+        if self.cursor is not None and message.cursor != self.cursor:
+            raise ProtocolViolation(f"asked to go on from {self.cursor}, the server goes on from {message.cursor}")
+        self._open = True
+        self.cursor = message.cursor

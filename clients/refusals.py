@@ -1,0 +1,106 @@
+"""What a server's refusal means, in HTTP statuses and WebSocket close codes. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from clients.messages import Fields, count_in, cursor_in, json_object
+from producers.errors import (
+    ConnectionLost,
+    CursorExpired,
+    ProtocolViolation,
+    Refused,
+    RequestRejected,
+    StreamError,
+    UnknownStream,
+)
+from producers.events import After, Cursor
+from producers.wire import WS_CURSOR_EXPIRED, WS_UNKNOWN
+
+
+def refused_with_status(
+    status: int, *, body: bytes, after: After = "start", retry_after: str | None = None, location: str | None = None
+) -> StreamError:
+    """Return the error that a response to a request for the stream after *after* stands for.
+
+    *body* may be a problem (RFC 9457), whose detail is told; *retry_after* and *location* are header fields.
+    """
+    problem = _problem(body)
+    message = "; ".join(_reasons(status, problem))
+    if status in {429, 503}:
+        return Refused(message, retry_after=seconds_until(retry_after))
+    if status >= 500:
+        return ConnectionLost(message)
+    if status == 404:
+        return UnknownStream(message)
+    if status == 410:
+        return _expired(after, problem)
+    if status >= 400:
+        return RequestRejected(message, status=status)
+    if status >= 300:
+        return RequestRejected(f"the server redirects to {location}; use that address", status=status)
+    return ProtocolViolation(f"{message}: not the answer of a stream")
+
+
+def refused_with_code(code: int, reason: str, *, after: After) -> StreamError:
+    """Return the error that the close of a WebSocket stands for; the stream's end has come before it, if at all."""
+    if code == WS_UNKNOWN:
+        return UnknownStream(reason or "there is no such stream here; start a new one")
+    if code == WS_CURSOR_EXPIRED:
+        return _expired(after, json_object(reason))
+    if 4400 <= code < 4500 and code != 4408:  # 4408, too slow, passes: the reader may well keep up next time
+        return RequestRejected(reason or f"the server closed the connection with {code}", status=code)
+    return ConnectionLost(f"the server closed the connection with {code}{f' ({reason})' if reason else ''}")
+
+
+def seconds_until(retry_after: str | None) -> float:
+    """Read a Retry-After field, seconds or a date (RFC 9110, 10.2.3); 0 for none, a past one or an unreadable one."""
+    if retry_after is None:
+        return 0.0
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):  # TypeError: a date without a zone
+            return 0.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
+
+
+def _problem(body: bytes) -> Fields:
+    try:
+        return json_object(body)
+    except ProtocolViolation:  # a page of some proxy's; the status says enough
+        return {}
+
+
+def _reasons(status: int, problem: Fields) -> Iterator[str]:
+    detail = problem.get("detail") or problem.get("title")
+    summary = detail if isinstance(detail, str) else f"the server answered {status} {_phrase(status)}".rstrip()
+    yield summary
+    errors = problem.get("errors")
+    for error in errors if isinstance(errors, list) else []:
+        if isinstance(error, dict) and str(error.get("message")) not in summary:
+            yield f"{error.get('field')}: {error.get('message')}"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _expired(after: After, problem: Fields) -> StreamError:
+    if not isinstance(after, Cursor):
+        return ProtocolViolation(f"the server can't continue a cursor, but was asked to read from {after!r}")
+    return CursorExpired(
+        after,
+        oldest=cursor_in(problem, "oldest"),
+        head=cursor_in(problem, "head"),
+        missing=count_in(problem, "missing"),
+    )

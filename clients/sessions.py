@@ -1,0 +1,82 @@
+"""A server's calls beside its streams: start a session, see the lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import httpx
+
+from clients.address import Address
+from clients.http import check, http_client
+from clients.messages import Fields, cursor_in, json_object, text_in
+from clients.options import DEFAULTS, Options
+from producers.errors import ConnectionLost, ProtocolViolation
+from producers.events import JSON, Cursor
+from producers.wire import Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A new session."""
+
+    session_id: str
+    """Whoever has it may read the stream and delete it."""
+    cursor: Cursor
+    """Before the first event."""
+    links: Mapping[str, str]
+    """The stream's URL on each lane, ready to connect to."""
+
+
+async def start(
+    base_url: str, producer: str, params: Mapping[str, JSON] | None = None, *, options: Options = DEFAULTS
+) -> Started:
+    """Start a session at the server whose root is *base_url*, once: a call that fails isn't repeated.
+
+    Raises RequestRejected for a producer or parameters that the server doesn't know or allow, Refused if it takes no
+    new sessions now, ConnectionLost if it can't be reached within `open_timeout`, ValueError for what isn't a URL.
+    """
+    url = Address.parse(base_url).http("/start")
+    async with _reached(options) as client:
+        response = await client.post(url, json={"producer": producer, "params": params or {}})
+        fields = await _answer(response, status=201)
+    return Started(
+        session_id=text_in(fields, "session_id"),
+        cursor=cursor_in(fields, "cursor"),
+        links={lane: urljoin(url, path) for lane, path in _texts(fields, "links").items()},
+    )
+
+
+async def lanes(base_url: str, *, options: Options = DEFAULTS) -> Mapping[str, Wire]:
+    """Return the lanes of the server whose root is *base_url*, and which wire each writes.
+
+    Raises Refused, ConnectionLost, ProtocolViolation if it isn't such a server, ValueError for what isn't a URL.
+    """
+    url = Address.parse(base_url).http("/healthz")
+    async with _reached(options) as client:
+        fields = await _answer(await client.get(url))
+    return {lane: Wire(name) for lane, name in _texts(fields, "lanes").items()}
+
+
+@asynccontextmanager
+async def _reached(options: Options) -> AsyncGenerator[httpx.AsyncClient, None]:
+    try:
+        async with asyncio.timeout(options.open_timeout), http_client(options) as client:
+            yield client
+    except TimeoutError as error:
+        raise ConnectionLost(f"no answer came within {options.open_timeout:g} s") from error
+
+
+async def _answer(response: httpx.Response, *, status: int = 200) -> Fields:
+    await check(response, "application/json", status=status)
+    return json_object(response.content)
+
+
+def _texts(fields: Fields, name: str) -> Mapping[str, str]:
+    value = fields.get(name)
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ProtocolViolation(f"{name!r} is {value!r:.80}, not an object of strings")
+    return value

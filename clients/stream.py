@@ -1,0 +1,161 @@
+"""What every client has in common: reconnecting, resuming, the watchdog, and the stream that is read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+
+from clients.messages import Message, Opened, Ping
+from clients.options import DEFAULTS, Options
+from clients.position import Position
+from producers.errors import ConnectionLost, Refused, StreamError, StreamLost
+from producers.events import After, Cursor, Event, Outcome
+from producers.wire import Wire
+
+LOG = logging.getLogger("streamlanes.clients")
+
+Receive: TypeAlias = Callable[[After], AsyncGenerator[Message, None]]
+"""Makes one connection that reads on from there, and yields what it says until it is closed.
+
+Raises the project's errors only; closing the generator closes the connection. All that a wire has to do.
+"""
+
+
+class EventStream:
+    """The events of one stream, in order, each once, over as many connections as it takes.
+
+    Entering connects: `cursor` is then known, and a stream read from `now` misses nothing from then on. Whatever keeps
+    the stream from being read (UnknownStream, CursorExpired, RequestRejected) is raised there. Iterating ends when the
+    stream has ended, with its `outcome`; it raises
+
+    - StreamFailed or StreamOrphaned if the stream ended early,
+    - CursorExpired if events are missing, with their number where it is known,
+    - StreamLost when reconnecting has brought nothing so many times (see `Options.attempts`),
+    - UnknownStream, RequestRejected or ProtocolViolation, should a reconnect meet with these.
+
+    Each event is dispatched first, then `cursor` moves to it: when the next one is asked for. So whoever stores
+    `cursor` and connects with it again gets every event at least once: one whose processing was broken off (by an
+    error, a cancellation, or leaving the loop) comes again. To store a place together with an event's effects, inside
+    the loop, use `stream.cursor._replace(offset=event.offset)`.
+
+    A cancelled `anext` takes nothing away: the next one connects again, at the cursor. One task reads at a time.
+    Leaving closes the connection, and nothing keeps running.
+    """
+
+    def __init__(self, receive: Receive, *, after: After, options: Options) -> None:
+        self._receive = receive
+        self._options = options
+        self._position = Position(after)
+        self._messages: AsyncGenerator[Message, None] | None = None
+        self._limit = options.open_timeout
+        self._failures = 0
+        self._opened = 0
+        self._closed = False
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The last event that the reader is done with; save it, and connect with it tomorrow."""
+        return self._position.cursor
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended, after the iteration has: completed or deleted."""
+        return self._position.outcome
+
+    @property
+    def reconnects(self) -> int:
+        """How many times the connection had to be made again, and was."""
+        return max(self._opened - 1, 0)
+
+    async def __aenter__(self) -> Self:
+        try:
+            while not self._opened:
+                await self._advance()
+        except BaseException:
+            await self._disconnect()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed = True
+        await self._disconnect()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._closed:
+            raise RuntimeError("the stream was closed when its block was left; connect again, with its cursor")
+        self._position.settle()
+        while self.outcome is None:
+            event = await self._advance()
+            if event is not None:
+                return event
+        await self._disconnect()
+        raise StopAsyncIteration
+
+    async def _advance(self) -> Event | None:
+        """Take one message, reconnecting if need be; return its event if it is one."""
+        message = await self._next_message()
+        try:
+            event = self._position.take(message)
+        except StreamError:
+            await self._disconnect()
+            raise
+        if isinstance(message, Opened):
+            self._opened += 1
+            self._limit = message.heartbeat + self._options.grace
+        if event is not None or isinstance(message, Ping):
+            self._failures = 0
+        return event
+
+    async def _next_message(self) -> Message:
+        while True:
+            if self._messages is None:
+                self._messages = self._receive(self._position.begin())
+                self._limit = self._options.open_timeout
+            # Whatever it raises, the generator has closed its connection and is finished.
+            messages, self._messages = self._messages, None
+            try:
+                async with asyncio.timeout(self._limit):
+                    message = await anext(messages)
+            except ConnectionLost as error:
+                lost = error
+            except TimeoutError:
+                lost = ConnectionLost(f"nothing came for {self._limit:g} s")
+            except StopAsyncIteration:
+                lost = ConnectionLost("the connection was closed before the stream's end")
+            else:
+                self._messages = messages
+                return message
+            await self._back_off(lost)
+
+    async def _back_off(self, lost: ConnectionLost) -> None:
+        self._failures += 1
+        if self._failures >= self._options.attempts:
+            tried, self._failures = self._failures, 0
+            place = "" if self.cursor is None else f"; go on from {self.cursor}"
+            raise StreamLost(f"gave up after {tried} attempts without progress{place}: {lost}") from lost
+        delay = self._options.delay(self._failures, lost.retry_after if isinstance(lost, Refused) else 0.0)
+        LOG.info("connection lost (%s); attempt %d in %.2f s", lost, self._failures + 1, delay)
+        await self._options.sleep(delay)
+
+    async def _disconnect(self) -> None:
+        messages, self._messages = self._messages, None
+        if messages is not None:
+            await messages.aclose()
+
+
+class Client(Protocol):
+    """Reads one wire."""
+
+    wire: Wire
+
+    def connect(self, url: str, *, after: After = "start", options: Options = DEFAULTS) -> EventStream:
+        """Return the stream at *url*, to be entered with `async with`. Raises ValueError for what isn't a URL."""
+        ...

@@ -1,0 +1,89 @@
+"""WebSocket: a JSON object a text frame, with websockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.frames import CloseCode
+
+from clients.address import Address
+from clients.jsonwire import decode_message
+from clients.messages import Message, excerpt
+from clients.options import DEFAULTS, Options
+from clients.refusals import refused_with_code, refused_with_status
+from clients.stream import Client, EventStream
+from producers.errors import ConnectionLost, ProtocolViolation, StreamError
+from producers.events import After
+from producers.wire import WEBSOCKET, Wire
+
+CLOSE_TIMEOUT: Final = 0.25
+"""Seconds that a server gets to say goodbye, to a reader who leaves early or has found it silent. Its goodbye is behind
+the events that were on the way, which nobody reads any more, so waiting longer would bring nothing."""
+
+
+class WebSocketClient:
+    """Reads text frames. *url* may be http or ws."""
+
+    wire: Wire = WEBSOCKET
+
+    def connect(self, url: str, *, after: After = "start", options: Options = DEFAULTS) -> EventStream:
+        """Return the stream at *url*, to be entered with `async with`. Raises ValueError for what isn't a URL."""
+        address = Address.parse(url)
+
+        async def receive(after: After) -> AsyncGenerator[Message, None]:
+            with _translated(after):
+                async with connect(
+                    address.websocket(after=str(after)),
+                    additional_headers=options.headers,
+                    proxy=options.proxy,
+                    compression=None,
+                    max_size=None,  # as on the other wires: what one event may be is the server's to say
+                    open_timeout=None,  # these two are the watchdog's, which is EventStream's
+                    ping_interval=None,
+                    close_timeout=CLOSE_TIMEOUT,
+                ) as connection:
+                    while True:
+                        yield decode(await connection.recv())
+
+        return EventStream(receive, after=after, options=options)
+
+
+def decode(frame: str | bytes) -> Message:
+    """Return the message in a frame. Raises ProtocolViolation."""
+    if isinstance(frame, bytes):
+        raise ProtocolViolation(f"a binary frame came: {excerpt(frame)}")
+    return decode_message(frame)
+
+
+@contextmanager
+def _translated(after: After) -> Iterator[None]:
+    try:
+        yield
+    except ConnectionClosed as error:
+        raise _closed(error, after) from error
+    except InvalidStatus as error:
+        response = error.response
+        raise refused_with_status(
+            response.status_code,
+            body=bytes(response.body or b""),
+            after=after,
+            retry_after=response.headers.get("Retry-After"),
+            location=response.headers.get("Location"),
+        ) from error
+    except (InvalidHandshake, OSError) as error:
+        raise ConnectionLost(str(error) or type(error).__name__) from error
+
+
+def _closed(error: ConnectionClosed, after: After) -> StreamError:
+    if error.rcvd is not None:
+        return refused_with_code(error.rcvd.code, error.rcvd.reason, after=after)
+    if error.sent is not None and error.sent.code in {CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA}:
+        return ProtocolViolation(f"the server's frames can't be read: {error.sent.reason}")
+    return ConnectionLost("the connection was cut")
+
+
+CLIENT: Final[Client] = WebSocketClient()

@@ -1,0 +1,207 @@
+"""`streamlanes watch`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Final, TextIO
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from clients import Client, EventStream, Options, discover, lanes, start
+from producers.errors import (
+    ConnectionLost,
+    CursorExpired,
+    InvalidCursor,
+    StreamError,
+    StreamFailed,
+    StreamLost,
+    StreamOrphaned,
+)
+from producers.events import DEFAULT_TYPE, After, Event, parse_after
+
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+
+
+def _after(_ctx: click.Context, _param: click.Parameter, text: str) -> After:
+    try:
+        return parse_after(text)
+    except InvalidCursor as error:
+        raise click.BadParameter(f"{error}; start and now are places too") from error
+
+
+def _params(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise click.BadParameter(f"{key!r} isn't KEY=VALUE, such as rate=20")
+    return {key: value for key, _, value in pairs}
+
+
+@click.command()
+@click.argument("url")
+@click.option(
+    "--after", default="start", show_default=True, callback=_after, help="A cursor (k3f9a2:17), start or now."
+)
+@click.option(
+    "--start", "producer", metavar="PRODUCER", help="Start a session first; URL is the server's, without path."
+)
+@click.option(
+    "--param", "params", multiple=True, metavar="KEY=VALUE", callback=_params, help="For --start; repeatable."
+)
+@click.option("--lane", help="For --start: the lane to read it over.  [default: sse]")
+def watch(url: str, after: After, producer: str | None, params: dict[str, str], lane: str | None) -> int:
+    """Print the stream at URL as it arrives, such as http://127.0.0.1:8000/sse/news.
+
+    Texts are written as they are, one behind the other; other values as a line of JSON each, with the event's type in
+    front unless it is `message`. How the stream ended is told on stderr.
+    """
+    if producer is None and (params or lane is not None):
+        raise click.UsageError("--param and --lane are for --start; the URL of a stream has its lane in its path")
+    screen = Screen(sys.stdout)
+    watcher = Watcher(screen)
+    try:
+        return asyncio.run(watcher.run(url, after, producer, params, lane or "sse"))
+    except KeyboardInterrupt:
+        screen.end_line()
+        click.echo(watcher.interrupted(), err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough. The interpreter will flush it once more: into nothing, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+class Screen:
+    """Writes events as people want to read them, each at once."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._in_line = False
+
+    def show(self, event: Event) -> None:
+        """Write an event. Raises BrokenPipeError if nobody reads any more."""
+        if event.type == DEFAULT_TYPE and event.data.startswith('"'):
+            text: str = json.loads(event.data)
+        else:
+            kind = "" if event.type == DEFAULT_TYPE else f"{event.type} "
+            self.end_line()
+            text = f"{kind}{event.data}\n"
+        self._write(text)
+
+    def end_line(self) -> None:
+        """Begin a new line, unless there is one."""
+        if self._in_line:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            encoding = self._out.encoding or "utf-8"
+            # A lone surrogate, which JSON can hold, and what the terminal's encoding lacks become question marks.
+            self._out.write(text.encode(encoding, "replace").decode(encoding))
+            self._out.flush()
+            self._in_line = not text.endswith("\n")
+
+
+class Watcher:
+    """Watches one stream, and counts."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._stream: EventStream | None = None
+        self._events = 0
+
+    async def run(self, url: str, after: After, producer: str | None, params: dict[str, str], lane: str) -> int:
+        """Return the exit code. Raises ClickException for what keeps the watching from beginning."""
+        try:
+            connecting = await (_find(url, after) if producer is None else _start(url, after, producer, params, lane))
+            async with connecting as self._stream:
+                async for event in self._stream:
+                    self._screen.show(event)
+                    self._events += 1
+        except (StreamError, ValueError) as error:
+            if self._stream is None:
+                raise click.ClickException(_why_not(error, url)) from error
+            how, advice = _what_now(error)
+            return self._end(FAILED, f"{self.summary(how)}; {advice}")
+        return self._end(0, self.summary(str(self._stream.outcome)))
+
+    def summary(self, how: str) -> str:
+        """Say how it ended."""
+        if self._stream is None:
+            return how
+        return f"{how}: {self._events} events, cursor {self._stream.cursor}, {self._stream.reconnects} reconnects"
+
+    def interrupted(self) -> str:
+        """Say how to go on where the user has stopped."""
+        if self._stream is None:
+            return "interrupted"
+        return f"{self.summary('interrupted')}; go on with --after {self._stream.cursor}"
+
+    def _end(self, status: int, line: str) -> int:
+        self._screen.end_line()
+        click.echo(line, err=True)
+        return status
+
+
+async def _find(url: str, after: After) -> EventStream:
+    """Look up which wire a stream's URL leads to."""
+    parts = urlsplit(url)
+    base, *names = parts.path.rsplit("/", 2)
+    if len(names) != 2 or not all(names):
+        raise ValueError(f"{url} isn't a stream's; give http://HOST:PORT/LANE/ID, or --start PRODUCER")
+    client = await _client(urlunsplit((parts.scheme, parts.netloc, base, "", "")), names[0])
+    return client.connect(url, after=after, options=OPTIONS)
+
+
+async def _start(url: str, after: After, producer: str, params: dict[str, str], lane: str) -> EventStream:
+    client = await _client(url, lane)
+    started = await start(url, producer, params)
+    return client.connect(started.links[lane], after=after, options=OPTIONS)
+
+
+async def _client(server: str, lane: str) -> Client:
+    wires = await lanes(server)
+    if lane not in wires:
+        raise ValueError(f"the server has no lane {lane!r}; it has {', '.join(wires)}")
+    clients = discover()
+    if wires[lane] not in clients:
+        raise ValueError(f"no client for the wire {wires[lane]!r} of lane {lane!r} is installed")
+    return clients[wires[lane]]
+
+
+async def _announced(delay: float) -> None:
+    click.echo(f"connection lost; trying again in {delay:.1f} s", err=True)
+    await asyncio.sleep(delay)
+
+
+OPTIONS: Final = Options(sleep=_announced)
+
+
+def _why_not(error: StreamError | ValueError, url: str) -> str:
+    match error:
+        case CursorExpired(oldest=oldest):
+            return f"{error}: --after {oldest}"
+        case ConnectionLost():
+            server = urlsplit(url)
+            return f"can't reach {server.scheme}://{server.netloc} ({error}); is `streamlanes serve` running there?"
+        case _:
+            return str(error)
+
+
+def _what_now(error: StreamError | ValueError) -> tuple[str, str]:
+    match error:
+        case StreamFailed():
+            return "failed", "its producer raised an error, which the server's log shows; start a new stream"
+        case StreamOrphaned():
+            return "orphaned", "its producer's process went away; start a new stream"
+        case CursorExpired(oldest=oldest):
+            return "incomplete", f"{error}: --after {oldest}"
+        case StreamLost():
+            return "lost", f"{error}; watch it again with --after and the cursor"
+        case _:
+            return "broken off", str(error)

@@ -1,0 +1,133 @@
+"""`streamlanes watch`, as a process, at the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+
+import pytest
+
+from producers.events import Event
+from streamlanes.watch import Screen
+from tests.serving import serving
+from tests.sources import AWKWARD, sources
+from transports import SharedStream, StreamService
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    news = SharedStream(name="news", producer="ticker", params={"count": 3, "arrivals": "at-once"})
+    async with serving(StreamService(producers=sources(), shared=[news])) as base:
+        yield base
+
+
+async def begin(*arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "streamlanes", "watch", *arguments, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def watched(*arguments: str) -> tuple[int | None, str, str]:
+    process = await begin(*arguments)
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("lane", ["sse", "ws", "poll", "ndjson"])
+async def test_texts_flow(url: str, lane: str) -> None:
+    text = "Zwölf Boxkämpfer,\nund so weiter."
+    params = [f"--param={param}" for param in (f"text={text}", "rate=5000", "ttft=0")]
+    status, out, err = await watched(url, "--start", "tokens", "--lane", lane, *params)
+    assert (status, out) == (0, f"{text}\n")
+    assert err.startswith("completed: ")
+    assert err.endswith(" 0 reconnects\n")
+
+
+async def test_values_are_lines_of_json(url: str) -> None:
+    status, out, err = await watched(f"{url}/ws/news")
+    assert status == 0
+    assert [line.partition(",")[0] for line in out.splitlines()] == ['{"n":1', '{"n":2', '{"n":3']
+    cursor = err.split("cursor ")[1].split(",")[0]
+    status, out, _ = await watched(f"{url}/poll/news", "--after", cursor.replace(":3", ":2"))
+    assert (status, len(out.splitlines())) == (0, 1)
+
+
+async def test_everything_can_be_shown(url: str) -> None:
+    status, out, err = await watched(url, "--start", "awkward")
+    assert (status, err.split(" events")[0]) == (0, f"completed: {len(AWKWARD)}")
+    assert "\nnothing null\n" in out
+    assert "\norder.created {" in out
+
+
+async def test_a_stream_that_fails_is_told(url: str) -> None:
+    status, out, err = await watched(url, "--start", "failing", "--lane", "ws")
+    assert (status, out) == (1, "0\n1\n2\n")
+    assert err.startswith("failed: 3 events, ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "told"),
+    [
+        ("/sse/nope", [], "no such stream"),
+        ("/ws/nope", [], "no such stream"),
+        ("/pigeon/news", [], "no lane 'pigeon'"),
+        ("", [], "--start"),
+        ("", ["--start", "nope"], "no producer 'nope'"),
+        ("", ["--start", "ticker", "--lane", "pigeon"], "no lane 'pigeon'"),
+        ("", ["--start", "ticker", "--param", "size=1"], "size"),
+        ("", ["--start", "ticker", "--param", "size"], "KEY=VALUE"),
+        ("/sse/news", ["--lane", "ws"], "--start"),
+        ("/sse/news", ["--after", "yesterday"], "isn't a cursor"),
+        ("/sse/news", ["--after", "other:1"], "--after"),
+    ],
+)
+async def test_what_cannot_be_watched(url: str, path: str, arguments: list[str], told: str) -> None:
+    status, out, err = await watched(f"{url}{path}", *arguments)
+    assert (status, out) == (2, "")
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+async def test_a_server_that_is_not_there() -> None:
+    async with await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+    status, _, err = await watched(f"http://127.0.0.1:{port}/sse/x")
+    assert status == 2
+    assert f"can't reach http://127.0.0.1:{port}" in err
+
+
+async def test_an_interrupt_says_where_to_go_on(url: str) -> None:
+    process = await begin(url, "--start", "silent")
+    assert process.stdout is not None
+    assert [await process.stdout.readline() for _ in range(3)] == [b"0\n", b"1\n", b"2\n"]
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    told = err.decode().splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("interrupted: 3 events")
+    assert told[0].split()[-1].endswith((":3", ":2"))  # 2: it was stopped before it asked for the next
+
+
+async def test_a_closed_pipe_ends_it_quietly(url: str) -> None:
+    command = f"{sys.executable} -m streamlanes watch {url} --start ticker --param rate=200 | head -n 2"
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}", stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, len(out.splitlines()), err) == (0, 2, b"")
+
+
+def test_a_line_of_json_begins_at_the_left() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+    for data in ('"a"', '"b "', "1", '"\\ud800"', '""'):
+        screen.show(Event(1, "message", data))
+    screen.show(Event(1, "tick", '"text"'))
+    screen.end_line()
+    assert out.getvalue() == 'ab \n1\n?\ntick "text"\n'
