@@ -1,0 +1,64 @@
+"""The instruments: clocks of processes and CPUs. Linux; elsewhere a figure is absent, and the report says so."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+UNKNOWN: Final = "unknown"
+
+
+def process_cpu_ns(pid: int) -> int | None:
+    """Return the CPU time that all threads of process *pid* have used so far; None where it can't be read.
+
+    Its CPU clock, read from outside: clockid = (~pid << 3) | 2, CPUCLOCK_SCHED (clock_getcpuclockid(3); the kernel's
+    include/linux/posix-timers_types.h). It counts nanoseconds; /proc/PID/stat would count ticks of 10 ms.
+    """
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2)
+    except (OSError, OverflowError):
+        return None
+
+
+class CPUTime(NamedTuple):
+    """Ticks of all CPUs since boot."""
+
+    total: int
+    steal: int
+    """Taken by the hypervisor for others."""
+
+    def steal_since(self, earlier: CPUTime) -> float:
+        """Return the share of the time since *earlier* that was stolen."""
+        return (self.steal - earlier.steal) / max(self.total - earlier.total, 1)
+
+
+def cpu_time() -> CPUTime | None:
+    """Return the machine's CPU time (proc_stat(5)); None where it can't be read."""
+    try:
+        first, *_ = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    ticks = [int(field) for field in first.split()[1:9]]  # guest times, which follow, are part of user's and nice's
+    return CPUTime(sum(ticks), ticks[7])
+
+
+def boot_id() -> str:
+    """Return the name of the machine's present boot: CLOCK_MONOTONIC means something only within it."""
+    return _read("/proc/sys/kernel/random/boot_id")
+
+
+def time_namespace(pid: int | None = None) -> str:
+    """Return the time namespace of a process, by default this one; CLOCK_MONOTONIC can differ between them."""
+    try:
+        return os.readlink(f"/proc/{pid or 'self'}/ns/time")
+    except OSError:
+        return UNKNOWN
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except OSError:
+        return UNKNOWN

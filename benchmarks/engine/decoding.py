@@ -1,0 +1,61 @@
+"""What all wires' decoders have in common: bytes in, offsets and data out, and no I/O."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Fault(Exception):
+    """The server refused, cut the stream, or sent what the wire doesn't allow; the reader's record says which."""
+
+
+class Events(NamedTuple):
+    """The events of a piece of the wire, as two lists of the same length."""
+
+    offsets: list[int]
+    data: list[bytes]
+    """The JSON text of each, as it was on the wire."""
+
+
+class Place:
+    """What a decoder has learned of its stream besides the events."""
+
+    def __init__(self) -> None:
+        self.epoch = b""
+        self.outcome: str | None = None
+        self.missing = 0
+        """Events told to be gone; an unknown number counts as one."""
+
+    def meet(self, epoch: bytes) -> None:
+        """Check that *epoch* is the stream's. Raises Fault."""
+        if self.epoch and epoch != self.epoch:
+            raise Fault(f"an id of epoch {epoch.decode()!r} in a stream of epoch {self.epoch.decode()!r}")
+        self.epoch = epoch
+
+    def control(self, name: str, message: dict[str, object]) -> None:
+        """Take a control message. Raises Fault for one that isn't known."""
+        match name:
+            case "open":
+                cursor = message.get("cursor")
+                if not isinstance(cursor, str):
+                    raise Fault("an open without a cursor")
+                self.meet(cursor.partition(":")[0].encode())
+            case "ping":
+                pass
+            case "gap":
+                missing = message.get("missing")
+                self.missing += missing if isinstance(missing, int) else 1
+            case "end":
+                self.outcome = str(message.get("outcome"))
+            case _:
+                raise Fault(f"an unknown control message: {name[:40]!r}")
+
+
+class Decoder(Protocol):
+    """Turns a streaming wire's bytes into events, however they are cut."""
+
+    place: Place
+
+    def feed(self, chunk: bytes) -> Events:
+        """Return the events that *chunk* completes. Raises Fault; so does an event after the end."""
+        ...

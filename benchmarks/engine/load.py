@@ -1,0 +1,150 @@
+"""The open loop, and the saturated reader."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from benchmarks import clocks
+from benchmarks.engine.decoding import Fault
+from benchmarks.engine.http import check
+from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.wires import WireReader
+from benchmarks.plan import Session
+from benchmarks.records import Engine, Spec
+from producers.errors import InvalidCursor
+from producers.events import Cursor
+
+LEAD_NS: Final = 20_000_000
+"""Between the window's start and the first session, so that starting the tasks doesn't delay it."""
+
+
+@dataclass
+class Load:
+    """One trial's load. Recorders are added as their readers start."""
+
+    spec: Spec
+    reader: WireReader
+    recorders: list[Recorder] = field(default_factory=list)
+
+    async def run(self) -> Engine:
+        """Carry out the spec; return what the readers saw. Their events are in `recorders`, in the same order.
+
+        What goes wrong with a reader is in its record. Raises Fault if the trial can't begin.
+        """
+        await self._prepare()
+        gc.collect()
+        gc.freeze()  # what is there now needn't be looked at again during the window
+        started_ns = time.monotonic_ns()
+        server_cpu_ns = self._server_cpu_ns()
+        engine_cpu_ns = time.process_time_ns()
+        give_up = asyncio.get_running_loop().time() + self.spec.deadline
+        if self.spec.sessions:
+            await self._sessions(started_ns + LEAD_NS, give_up)
+        else:
+            await self._saturated(started_ns, give_up)
+        server_cpu_end_ns = self._server_cpu_ns()
+        return Engine(
+            boot_id=clocks.boot_id(),
+            time_namespace=clocks.time_namespace(),
+            loop=type(asyncio.get_running_loop()).__module__,
+            started_ns=started_ns,
+            ended_ns=time.monotonic_ns(),
+            server_cpu_ns=None
+            if server_cpu_ns is None or server_cpu_end_ns is None
+            else server_cpu_end_ns - server_cpu_ns,
+            engine_cpu_ns=time.process_time_ns() - engine_cpu_ns,
+            readers=tuple(recorder.result() for recorder in self.recorders),
+        )
+
+    def _server_cpu_ns(self) -> int | None:
+        return None if self.spec.server_pid is None else clocks.process_cpu_ns(self.spec.server_pid)
+
+    async def _prepare(self) -> None:
+        """Wait for the server to have what will be read, and send it something through the whole path once."""
+        async with asyncio.timeout(60), _client(Recorder(0)) as http:
+            while self.spec.stream and not await self._prefilled(http):  # noqa: ASYNC110 (nothing else will tell)
+                await asyncio.sleep(0.02)
+        if self.spec.warm_up is not None:
+            warm_up = Recorder(0)
+            give_up = asyncio.get_running_loop().time() + 30
+            await _guard(warm_up, give_up, self._session(self.spec.warm_up, warm_up))
+            if warm_up.error is not None:
+                raise Fault(f"the warm-up failed: {warm_up.error}")
+
+    async def _prefilled(self, http: aiohttp.ClientSession) -> bool:
+        async with http.get(URL(self.spec.url) / "sessions" / self.spec.stream) as response:
+            await check(response, HTTPStatus.OK)
+            state = await response.json()
+        return state["state"] != "running" and Cursor.parse(state["head"]).offset >= self.spec.stream_events
+
+    async def _sessions(self, origin_ns: int, give_up: float) -> None:
+        """Start each session at its time, whatever has become of the others, and wait for all of them."""
+        async with asyncio.TaskGroup() as tasks:
+            for session in self.spec.sessions:
+                scheduled_ns = origin_ns + session.at_ns
+                while (now := time.monotonic_ns()) < scheduled_ns:  # noqa: ASYNC110 (nothing but the clock will tell)
+                    await asyncio.sleep(max((scheduled_ns - now) / 1e9, 0.001))
+                recorder = Recorder(scheduled_ns)
+                self.recorders.append(recorder)
+                tasks.create_task(_guard(recorder, give_up, self._session(session, recorder)))
+
+    async def _saturated(self, started_ns: int, give_up: float) -> None:
+        """Read the shared stream again and again, one reader at a time."""
+        url = URL(self.spec.url) / self.spec.lane / self.spec.stream
+        until_ns = started_ns + round(self.spec.seconds * 1e9)
+        async with _client(Recorder(0)) as http:
+            while not self.recorders or (time.monotonic_ns() < until_ns and self.recorders[-1].error is None):
+                recorder = Recorder(time.monotonic_ns())
+                recorder.request_ns = recorder.scheduled_ns
+                self.recorders.append(recorder)
+                await _guard(recorder, give_up, self.reader.read(http, url, recorder))
+
+    async def _session(self, session: Session, recorder: Recorder) -> None:
+        """Start *session* and read it to its end. A client of its own: no connection is taken over from another."""
+        async with _client(recorder) as http:
+            recorder.request_ns = time.monotonic_ns()
+            request = {"producer": session.producer, "params": session.params}
+            async with http.post(URL(self.spec.url) / "start", json=request) as response:
+                await check(response, HTTPStatus.CREATED)
+                started = await response.json()
+            try:
+                recorder.epoch = Cursor.parse(started["cursor"]).epoch
+                link = URL(self.spec.url).join(URL(started["links"][self.spec.lane]))
+            except (KeyError, TypeError, InvalidCursor) as error:
+                raise Fault(f"POST /start: an answer without a cursor or a link: {error!r}") from error
+            expected = recorder.epoch
+            await self.reader.read(http, link, recorder)
+            if recorder.epoch != expected:
+                raise Fault(f"the stream is of epoch {recorder.epoch}, but the session's is {expected}")
+
+
+async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -> None:
+    """Keep what *reading* fails with in its record."""
+    try:
+        async with asyncio.timeout_at(give_up):
+            await reading
+    except TimeoutError:
+        recorder.error = "the stream didn't end by the trial's deadline"
+    except (Fault, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+        recorder.error = str(error) or type(error).__name__
+    recorder.ended()
+
+
+def _client(recorder: Recorder) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        trace_configs=[recorder.trace()],
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )

@@ -1,0 +1,76 @@
+"""What a reader records while it reads: two integers an event, a running checksum, and its milestones."""
+
+from __future__ import annotations
+
+import time
+import zlib
+
+import aiohttp
+
+from benchmarks.engine.decoding import Events, Place
+from benchmarks.records import Column, Reader
+
+
+class Recorder:
+    """One reader's record. No object is kept per event."""
+
+    def __init__(self, scheduled_ns: int) -> None:
+        self.column = Column()
+        self.scheduled_ns = scheduled_ns
+        self.request_ns = 0
+        self.connect_ns = 0
+        self.epoch = ""
+        self.outcome: str | None = None
+        self.missing = 0
+        self.error: str | None = None
+        self._checksum = 0
+        self._ended_ns = 0
+
+    def take(self, received_ns: int, events: Events) -> None:
+        """Record *events*, all received at once; *received_ns* was read before they were parsed."""
+        if events.offsets:
+            self.column.offsets.fromlist(events.offsets)
+            self.column.received.fromlist([received_ns] * len(events.offsets))
+            self._checksum = zlib.crc32(b"\n".join(events.data), self._checksum)
+            self._checksum = zlib.crc32(b"\n", self._checksum)
+
+    def close(self, place: Place) -> None:
+        """Take over what the decoder has learned, also if the reading failed."""
+        self.epoch = place.epoch.decode() or self.epoch
+        self.outcome = place.outcome
+        self.missing = place.missing
+
+    def ended(self) -> None:
+        """Note that the reading is over, one way or the other."""
+        self._ended_ns = time.monotonic_ns()
+
+    def result(self) -> Reader:
+        """Return the record without its events."""
+        return Reader(
+            epoch=self.epoch,
+            scheduled_ns=self.scheduled_ns,
+            request_ns=self.request_ns,
+            connect_ns=self.connect_ns,
+            ended_ns=self._ended_ns,
+            events=len(self.column.offsets),
+            checksum=self._checksum,
+            outcome=self.outcome,
+            missing=self.missing,
+            error=self.error,
+        )
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """Return the hooks that time the making of connections."""
+        started = 0
+
+        async def before(*_: object) -> None:
+            nonlocal started
+            started = time.monotonic_ns()
+
+        async def after(*_: object) -> None:
+            self.connect_ns += time.monotonic_ns() - started
+
+        hooks = aiohttp.TraceConfig()
+        hooks.on_connection_create_start.append(before)
+        hooks.on_connection_create_end.append(after)
+        return hooks

@@ -1,0 +1,35 @@
+"""The wires that the engine can read, a module each, with a `READER`; no registry to edit."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Protocol
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.recorder import Recorder
+from producers.wire import Wire
+
+
+class WireReader(Protocol):
+    """Reads a stream over one wire."""
+
+    wire: Wire
+
+    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+        """Read the stream at *url* from the oldest event held to its end, into *recorder*.
+
+        The clock is read once for each chunk, message or response, before it is parsed. Raises Fault,
+        aiohttp.ClientError and OSError; what came before is recorded.
+        """
+        ...
+
+
+def discover() -> Mapping[str, WireReader]:
+    """Return this package's readers by the names of their wires."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    readers: list[WireReader] = [module.READER for module in modules]
+    return {reader.wire: reader for reader in readers}

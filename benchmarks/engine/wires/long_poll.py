@@ -1,0 +1,80 @@
+"""Long poll: a JSON object a response, with all events that there are."""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+from json import JSONDecoder
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.decoding import Events, Fault, Place
+from benchmarks.engine.http import check
+from benchmarks.engine.json_message import EVENT_HEAD
+from benchmarks.engine.recorder import Recorder
+from producers.wire import LONG_POLL
+
+_START: Final = '{"events":['
+_END = re.compile(
+    r'\],"cursor":"([0-9a-z]{1,16}):([0-9]{1,18})","done":(?:false|true,"outcome":"([a-z]+)")\}', re.ASCII
+)
+_extent = JSONDecoder().raw_decode
+
+
+class LongPollDecoder:
+    """Takes whole responses, one after the other; `after` is the cursor to ask with next."""
+
+    def __init__(self) -> None:
+        self.place = Place()
+        self.after = "start"
+
+    def feed(self, body: bytes) -> Events:
+        offsets: list[int] = []
+        data: list[bytes] = []
+        text = body.decode(errors="replace")  # what isn't UTF-8 then fails the gate's checksum
+        if not text.startswith(_START):
+            raise Fault(f"not a poll's response: {text[:80]!r}")
+        position = len(_START)
+        while head := EVENT_HEAD.match(text, position):
+            epoch, offset = head.groups()
+            self.place.meet(epoch.encode())
+            try:
+                _, end = _extent(text, head.end())
+            except (ValueError, RecursionError) as error:
+                raise Fault(f"the data of event {offset} isn't JSON: {error}") from error
+            offsets.append(int(offset))
+            data.append(text[head.end() : end].encode())
+            if text[end : end + 1] != "}":
+                raise Fault(f"event {offset} goes on after its data")
+            position = end + 2 if text.startswith(",{", end + 1) else end + 1
+        rest = _END.fullmatch(text, position)
+        if rest is None:
+            raise Fault(f"a poll's response goes wrong: {text[position : position + 80]!r}")
+        self.place.meet(rest[1].encode())
+        self.after = f"{rest[1]}:{rest[2]}"
+        self.place.outcome = rest[3]
+        return Events(offsets, data)
+
+
+class LongPollReader:
+    """Reads long-poll lanes: one poll after the other, on a connection that is kept alive."""
+
+    wire = LONG_POLL
+
+    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+        decoder = LongPollDecoder()
+        try:
+            while decoder.place.outcome is None:
+                async with http.get(url.with_query(after=decoder.after)) as response:
+                    await check(response, HTTPStatus.OK)
+                    body = await response.read()
+                    received_ns = time.monotonic_ns()
+                recorder.take(received_ns, decoder.feed(body))
+        finally:
+            recorder.close(decoder.place)
+
+
+READER: Final = LongPollReader()

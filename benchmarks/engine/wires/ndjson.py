@@ -1,0 +1,46 @@
+"""NDJSON: a JSON object a line, over chunked HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.decoding import Decoder, Events, Place
+from benchmarks.engine.http import read_body
+from benchmarks.engine.json_message import take_message
+from benchmarks.engine.recorder import Recorder
+from producers.wire import NDJSON
+
+
+class NDJSONDecoder:
+    """Empty lines are allowed and mean nothing."""
+
+    def __init__(self) -> None:
+        self.place = Place()
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Events:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        offsets: list[int] = []
+        data: list[bytes] = []
+        for line in lines:
+            if line:
+                take_message(line, self.place, offsets, data)
+        return Events(offsets, data)
+
+
+class NDJSONReader:
+    """Reads NDJSON lanes."""
+
+    wire = NDJSON
+
+    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+        await read_body(http, url, "application/x-ndjson", NDJSONDecoder(), recorder)
+
+
+READER: Final = NDJSONReader()
+
+if TYPE_CHECKING:
+    _decoder: Decoder = NDJSONDecoder()

@@ -1,0 +1,107 @@
+"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.decoding import Decoder, Events, Fault, Place
+from benchmarks.engine.http import read_body
+from benchmarks.engine.recorder import Recorder
+from producers.wire import SSE, SSE_CONTROL_PREFIX
+
+# The server's own layout, which nearly all blocks have; any other that the standard allows goes the long way.
+_PLAIN = re.compile(rb"id: ([0-9a-z]{1,16}):([0-9]{1,18})\ndata: (.*)")
+_ID = re.compile(rb"([0-9a-z]{1,16}):([0-9]{1,18})")
+
+
+class SSEDecoder:
+    """Lines may end in LF, CRLF or CR; the data of an event must be one line, since JSON text has no other."""
+
+    def __init__(self) -> None:
+        self.place = Place()
+        self._rest = b""
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> Events:
+        if b"\r" in chunk or self._after_cr:
+            chunk = self._normalised(chunk)
+        *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
+        offsets: list[int] = []
+        data: list[bytes] = []
+        for block in blocks:
+            plain = _PLAIN.fullmatch(block)
+            if plain is None:
+                self._take_block(block, offsets, data)
+            else:
+                epoch, offset, value = plain.groups()
+                self._take_event(epoch, offset, value, offsets, data)
+        return Events(offsets, data)
+
+    def _normalised(self, chunk: bytes) -> bytes:
+        """Return *chunk* with every line end as LF; a CRLF may be cut in two."""
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            self._after_cr = False
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _take_event(self, epoch: bytes, offset: bytes, value: bytes, offsets: list[int], data: list[bytes]) -> None:
+        if epoch != self.place.epoch:
+            self.place.meet(epoch)
+        if self.place.outcome is not None:
+            raise Fault("an event after the end")
+        offsets.append(int(offset))
+        data.append(value)
+
+    def _take_block(self, block: bytes, offsets: list[int], data: list[bytes]) -> None:
+        name, identity, lines = "", b"", []
+        for line in block.split(b"\n"):
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"data":
+                lines.append(value)
+            elif field == b"id":
+                identity = value
+            elif field == b"event":
+                name = value.decode(errors="replace")
+        if not lines:  # a comment, a retry, or nothing: not an event, by the standard
+            return
+        text = b"\n".join(lines)
+        if name.startswith(SSE_CONTROL_PREFIX):
+            self._take_control(name.removeprefix(SSE_CONTROL_PREFIX), text)
+            return
+        match = _ID.fullmatch(identity)
+        if match is None:
+            raise Fault(f"an event without a cursor as its id: {block[:80]!r}")
+        self._take_event(match[1], match[2], text, offsets, data)
+
+    def _take_control(self, name: str, text: bytes) -> None:
+        try:
+            message = json.loads(text)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            raise Fault(f"the data of {name} isn't a JSON object: {text[:80]!r}")
+        self.place.control(name, message)
+
+
+class SSEReader:
+    """Reads SSE lanes."""
+
+    wire = SSE
+
+    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+        # Not just text/event-stream: with that, a refusal would come as a 200 (docs/wire.md).
+        await read_body(http, url, "text/event-stream, application/problem+json", SSEDecoder(), recorder)
+
+
+READER: Final = SSEReader()
+
+if TYPE_CHECKING:
+    _decoder: Decoder = SSEDecoder()

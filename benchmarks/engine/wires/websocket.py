@@ -1,0 +1,52 @@
+"""WebSocket: a JSON object a text message."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.decoding import Events, Fault, Place
+from benchmarks.engine.json_message import take_message
+from benchmarks.engine.recorder import Recorder
+from producers.wire import WEBSOCKET
+
+
+class WebSocketDecoder:
+    """A message is whole; the WebSocket library has seen to that."""
+
+    def __init__(self) -> None:
+        self.place = Place()
+
+    def feed(self, message: bytes) -> Events:
+        events = Events([], [])
+        take_message(message, self.place, events.offsets, events.data)
+        return events
+
+
+class WebSocketReader:
+    """Reads WebSocket lanes."""
+
+    wire = WEBSOCKET
+
+    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+        decoder = WebSocketDecoder()
+        try:
+            # decode_text=False: text as the bytes it is. compress=0: compression is off on every lane.
+            async with http.ws_connect(url, compress=0, autoping=True, decode_text=False, max_msg_size=0) as socket:
+                while True:
+                    message = await socket.receive()
+                    received_ns = time.monotonic_ns()
+                    if message.type is not aiohttp.WSMsgType.TEXT:
+                        break
+                    recorder.take(received_ns, decoder.feed(message.data))
+                code = socket.close_code
+        finally:
+            recorder.close(decoder.place)
+        if decoder.place.outcome is None or code != aiohttp.WSCloseCode.OK:
+            raise Fault(f"the server closed the WebSocket with {code} ({str(message.extra or '')[:200]})")
+
+
+READER: Final = WebSocketReader()

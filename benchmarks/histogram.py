@@ -1,0 +1,76 @@
+"""Histograms of times: the typed border to the package hdrhistogram, which has no types.
+
+High dynamic range histograms (https://hdrhistogram.github.io/HdrHistogram/) keep three significant digits of any
+value, so histograms of trials can be merged without loss. Percentiles are taken from the merged one, never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Self
+
+from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # this module is the border
+
+HOUR_NS: Final = 3_600_000_000_000
+DIGITS: Final = 3
+MIN_BEYOND: Final = 10
+"""Independent samples that must lie beyond a percentile for it to be printed."""
+
+
+def is_supported(percentile: float, samples: int) -> bool:
+    """Say whether *samples* independent samples are enough for *percentile*: ten of them lie beyond it."""
+    return round(samples * (100 - percentile), 6) >= MIN_BEYOND * 100
+
+
+class Histogram:
+    """Counts of times from 0 to an hour, in nanoseconds."""
+
+    def __init__(self, values: Iterable[int] = ()) -> None:
+        self._counts = HdrHistogram(1, HOUR_NS, DIGITS)
+        for value in values:
+            self.record(value)
+
+    def record(self, value: int) -> None:
+        """Count *value*. Raises ValueError if it is negative, or over an hour."""
+        if not 0 <= value <= HOUR_NS:
+            raise ValueError(f"{value} ns is no time from 0 to an hour")
+        self._counts.record_value(value)
+
+    def __len__(self) -> int:
+        return int(self._counts.get_total_count())
+
+    @property
+    def max(self) -> int:
+        """The largest value."""
+        return int(self._counts.get_max_value())
+
+    def percentiles(self, wanted: Sequence[float]) -> list[int]:
+        """Return the values that so many percent of all are not above. Raises ValueError if there are none."""
+        if not len(self):
+            raise ValueError("an empty histogram has no percentiles")
+        values: dict[float, int] = self._counts.get_percentile_to_value_dict(list(wanted))
+        return [int(values[percentile]) for percentile in wanted]
+
+    def merge(self, other: Histogram) -> None:
+        """Add the counts of *other*."""
+        self._counts.add(other._counts)
+
+    def encode(self) -> str:
+        """Return the counts in HdrHistogram's V2 compressed format, in base64, as its other tools read it."""
+        encoded: bytes = self._counts.encode()
+        return encoded.decode("ascii")
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read what `encode` wrote."""
+        histogram = cls()
+        histogram._counts = HdrHistogram.decode(text.encode("ascii"))
+        return histogram
+
+    @classmethod
+    def merged(cls, texts: Iterable[str]) -> Self:
+        """Return one histogram of all the encoded ones."""
+        histogram = cls()
+        for text in texts:
+            histogram.merge(cls.decode(text))
+        return histogram

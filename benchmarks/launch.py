@@ -1,0 +1,31 @@
+"""Run by path, before anything else, in each child process: it ties the child to its parent, then becomes the program.
+
+    python -I -S launch.py PARENT_PID CPU PROGRAM [ARGUMENT…]
+
+The kernel kills the program when its parent goes away, however that happens (prctl(2), PR_SET_PDEATHSIG, which an
+exec keeps). Elsewhere than on Linux a parent that is itself killed leaves its children behind. CPU is a number, or -
+for any. Needs the standard library only.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Become the program; returns only if the parent is gone already."""
+    parent, cpu, *command = sys.argv[1:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if cpu != "-":
+            os.sched_setaffinity(0, {int(cpu)})
+    if os.getppid() != int(parent):
+        return  # it went away before the kernel was told
+    os.execvp(command[0], command)  # noqa: S606 (becoming the program without a shell is what this is for)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""How a run looks while it goes on: bars on a terminal, a line for each finished trial elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.results import Result
+from benchmarks.run import Observer
+from benchmarks.trial import TrialPlan
+
+
+class _Bars:
+    def __init__(self, progress: Progress, trials: int) -> None:
+        self._progress = progress
+        self._run = progress.add_task("trials", total=trials)
+        self._trial = progress.add_task("", total=None)
+
+    def started(self, trial: TrialPlan) -> None:
+        expected = sum(expected.events for expected in trial.expected) if trial.kind == "load" else None
+        name = f"{trial.kind} {trial.lane}, round {trial.round}"
+        self._progress.update(self._trial, description=name, total=expected, completed=0)
+
+    def received(self, events: int) -> None:
+        self._progress.update(self._trial, completed=events)
+
+    def finished(self, result: Result) -> None:
+        self._progress.advance(self._run)
+        if not result.verdict.ok:
+            self._progress.console.print(describe(result), highlight=False, markup=False)
+
+
+class _Lines:
+    def __init__(self, console: Console, trials: int) -> None:
+        self._console = console
+        self._trials = trials
+        self._finished = 0
+
+    def started(self, trial: TrialPlan) -> None:
+        pass
+
+    def received(self, events: int) -> None:
+        pass
+
+    def finished(self, result: Result) -> None:
+        self._finished += 1
+        line = f"{self._finished}/{self._trials} {describe(result)}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def watching(console: Console, trials: Sequence[TrialPlan]) -> Iterator[Observer]:
+    """Show how the run of *trials* goes on until the block ends."""
+    if not console.is_terminal:
+        yield _Lines(console, len(trials))
+        return
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bars(progress, len(trials))
+
+
+def describe(result: Result) -> str:
+    """Return a line on a trial."""
+    name = f"{result.kind} {result.lane}, round {result.round}: "
+    return name + (f"{result.events:,} events" if result.verdict.ok else f"REFUSED: {result.verdict.faults()}")

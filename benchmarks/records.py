@@ -1,0 +1,179 @@
+"""Raw results of one trial on disk: the interface between the load engine, the trial and everything after.
+
+A trial's folder has
+
+- `spec.json`: what the engine was told to do;
+- `engine.json`, `events.bin.gz`: what its readers saw;
+- `trial.json`: what was run and measured around it, and what should have come;
+- `journal/EPOCH.journal`: the producer's side (`producers.journal`);
+- `server.log`, `engine.log`: what the processes printed.
+
+`events.bin.gz` has, for each reader in the order of `engine.json`, the offsets of its events as they came and then the
+receive times of the same events: two columns of little-endian signed 64-bit integers.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from pydantic import TypeAdapter
+
+from benchmarks.expected import Expected
+from benchmarks.plan import Session
+
+Kind: TypeAlias = Literal["load", "saturated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What the engine is to do, in JSON on its standard input."""
+
+    folder: Path
+    """Where its records go."""
+    url: str
+    """Of the server, without a path."""
+    lane: str
+    wire: str
+    server_pid: int | None
+    """Its CPU clock is read at both ends of the window; None: a server whose clock can't be read."""
+    deadline: float
+    """Seconds after the window's start at which a reader that hasn't ended is given up."""
+    sessions: tuple[Session, ...] = ()
+    """Started open loop, each at its time. With none, the shared stream is read instead."""
+    warm_up: Session | None = None
+    stream: str = ""
+    """A shared stream, read from its start, one reader after the other on one connection."""
+    stream_events: int = 0
+    """The shared stream is complete when its head is this offset; the clock starts then."""
+    seconds: float = 0.0
+    """The shared stream is read again until so much time is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What one reader saw, besides its events."""
+
+    epoch: str
+    """Empty if it didn't get so far."""
+    scheduled_ns: int
+    request_ns: int
+    """When `POST /start` was sent, or the stream was asked for; 0 if it didn't get so far."""
+    connect_ns: int
+    """Time spent on making its TCP connections."""
+    ended_ns: int
+    events: int
+    checksum: int
+    """CRC-32 of the events' data as they came, a newline after each."""
+    outcome: str | None
+    """What the server said when the stream ended."""
+    missing: int
+    """Events that the server said it no longer had; it doesn't say so in silence."""
+    error: str | None
+    """Why the reading ended early."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The engine's side of a trial."""
+
+    boot_id: str
+    time_namespace: str
+    loop: str
+    started_ns: int
+    ended_ns: int
+    server_cpu_ns: int | None
+    """Of the server process between the two."""
+    engine_cpu_ns: int
+    readers: tuple[Reader, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One reader's events: the offset of each, and when it was received."""
+
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+    received: array[int] = field(default_factory=lambda: array("q"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One lane in one round: what was run, and what was measured around it."""
+
+    kind: Kind
+    lane: str
+    wire: str
+    round: int
+    seed: int
+    deadline: float
+    """Seconds from due to received, for goodput."""
+    expected: tuple[Expected, ...]
+    """Of each reader; in saturated trials one for all of them."""
+    boot_id: str
+    time_namespace: str
+    """The server's and so the journal's."""
+    steal: float | None
+    """Share of all CPUs' time that the hypervisor gave to others meanwhile."""
+    error: str | None
+    """Why the trial came to nothing, where it did."""
+
+
+_SPEC: Final = TypeAdapter(Spec)
+_ENGINE: Final = TypeAdapter(Engine)
+_TRIAL: Final = TypeAdapter(Trial)
+
+
+def load_spec(text: str | bytes) -> Spec:
+    """Read what `dump_spec` wrote. Raises pydantic.ValidationError."""
+    return _SPEC.validate_json(text)
+
+
+def dump_spec(spec: Spec) -> bytes:
+    """Return *spec* as JSON."""
+    return _SPEC.dump_json(spec)
+
+
+def write_trial(folder: Path, trial: Trial) -> None:
+    """Write `trial.json`."""
+    (folder / "trial.json").write_bytes(_TRIAL.dump_json(trial))
+
+
+def read_trial(folder: Path) -> Trial:
+    """Read `trial.json`."""
+    return _TRIAL.validate_json((folder / "trial.json").read_bytes())
+
+
+def write_engine(folder: Path, engine: Engine, columns: Iterable[Column]) -> None:
+    """Write the engine's two files; `engine.json` last, so that it is there only if all of it is."""
+    with gzip.open(folder / "events.bin.gz", "wb", compresslevel=1) as file:
+        for column in columns:
+            for values in (column.offsets, column.received):
+                file.write(_little_endian(values).tobytes())
+    (folder / "engine.json").write_bytes(_ENGINE.dump_json(engine))
+
+
+def read_engine(folder: Path) -> tuple[Engine, Sequence[Column]]:
+    """Read the engine's two files. Raises FileNotFoundError if the engine didn't come to its end."""
+    engine = _ENGINE.validate_json((folder / "engine.json").read_bytes())
+    with gzip.open(folder / "events.bin.gz", "rb") as file:
+        columns = [Column(_column(file, reader.events), _column(file, reader.events)) for reader in engine.readers]
+    return engine, columns
+
+
+def _column(file: gzip.GzipFile, length: int) -> array[int]:
+    values = array("q")
+    values.frombytes(file.read(length * values.itemsize))
+    return _little_endian(values)
+
+
+def _little_endian(values: array[int]) -> array[int]:
+    if sys.byteorder == "little":
+        return values
+    swapped = array("q", values)
+    swapped.byteswap()
+    return swapped

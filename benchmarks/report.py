@@ -1,0 +1,114 @@
+"""From `results.jsonl` to what people read: the terminal's tables and `summary.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks import tables
+from benchmarks.environment import Environment
+from benchmarks.results import Header, Result
+from benchmarks.tables import Table
+
+SUMMARY: Final = "summary.md"
+
+
+def print_report(console: Console, header: Header, results: Sequence[Result], planned: int) -> None:
+    """Print the tables, what was refused, and the caveats. Reads well from 100 columns on, and without colours."""
+    for table in _tables(header, results, tail=False):
+        console.print()
+        console.print(_rich(table))
+        for note in table.notes:
+            console.print(note, style="dim", highlight=False, markup=False)
+    refused = tables.refusals(results)
+    if refused:
+        console.print("\nRefused, and so without figures:", style="bold red")
+        _bullets(console, refused)
+    console.print("\nCaveats:", style="bold")
+    _bullets(console, tables.doubts(header, results, planned))
+
+
+def write_summary(folder: Path, header: Header, results: Sequence[Result], planned: int) -> Path:
+    """Write `summary.md` and return its path."""
+    sections = [f"# {header.scenario.name}, {header.started}"]
+    for table in _tables(header, results, tail=True):
+        sections += [f"## {table.title}", _markdown(table), "\n".join(f"- {note}" for note in table.notes)]
+    refused = tables.refusals(results)
+    if refused:
+        sections += ["## Refused, and so without figures", _list(refused)]
+    sections += [
+        (
+            "A percentile is printed if at least 10 independent samples lie beyond it; histograms are merged over "
+            "trials, percentiles never averaged."
+        ),
+        "## Caveats",
+        _list(tables.doubts(header, results, planned)),
+        "## Environment",
+        _list(_environment(header.environment)),
+        "## Again",
+        (
+            f"Seed {header.scenario.seed}. The scenario as it was run, and the whole environment, are the first line "
+            "of `results.jsonl`; `raw/` has each trial's records and journals."
+        ),
+        f"```\n{header.command}\n```",
+    ]
+    path = folder / SUMMARY
+    path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    return path
+
+
+def _tables(header: Header, results: Sequence[Result], *, tail: bool) -> list[Table]:
+    candidates = (
+        tables.load_table(header, results, tail=tail),
+        tables.parts_table(header, results),
+        tables.saturated_table(header, results),
+    )
+    return [table for table in candidates if table is not None]
+
+
+def _rich(table: Table) -> RichTable:
+    rich = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in table.head:
+        rich.add_column(name, justify="left" if name == "lane" else "right", overflow="fold")
+    for row in table.rows:
+        rich.add_row(*row)
+    return rich
+
+
+def _bullets(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(f"- {line}", highlight=False, markup=False)
+
+
+def _markdown(table: Table) -> str:
+    head = [_one_line(name) for name in table.head]
+    rows = [[_one_line(cell) for cell in row] for row in table.rows]
+    rule = ["---", *["---:"] * (len(table.head) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
+
+
+def _one_line(text: str) -> str:
+    return text.replace("/\n", "/").replace("\n", " ")
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _environment(environment: Environment) -> list[str]:
+    packages = ("aiohttp", "fastapi", "httptools", "sse-starlette", "starlette", "uvicorn", "uvloop", "websockets")
+    return [
+        (
+            f"{environment.cpu}, {environment.cpus} CPUs usable, governor {environment.governor}, "
+            f"clock {environment.clock_source}, {environment.kernel}"
+        ),
+        f"{environment.python}, event loop {environment.event_loop}; {environment.http}",
+        ", ".join(f"{name} {environment.packages[name]}" for name in packages),
+        f"{environment.connections}; congestion control {environment.sysctls['net.ipv4.tcp_congestion_control']}",
+        f"boot {environment.boot_id}, {environment.time_namespace}",
+    ]

@@ -1,0 +1,117 @@
+"""From a trial's raw results to its line in `results.jsonl`: gate, join, histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import caveats
+from benchmarks.caveats import Caveat
+from benchmarks.gate import Verdict, judge, total
+from benchmarks.histogram import Histogram, is_supported
+from benchmarks.join import JoinError, Times, check_clocks, first_event_ns, join
+from benchmarks.records import Column, Engine, Trial, read_engine, read_trial
+from benchmarks.results import LoadFigures, Result
+from producers.journal import read_journal
+
+
+def summarise(folder: Path) -> Result:
+    """Return the result of the trial in *folder*. A trial that isn't correct has a verdict and no figures."""
+    trial = read_trial(folder)
+    if trial.error is not None:
+        return _failed(folder, trial, trial.error)
+    engine, columns = read_engine(folder)
+    verdict = _judge(trial, engine, columns)
+    load: LoadFigures | None = None
+    doubts: list[Caveat] = []
+    if trial.kind == "load" and verdict.ok:
+        try:
+            load, doubts = _load(folder, trial, engine, columns)
+        except (JoinError, FileNotFoundError) as error:
+            return _failed(folder, trial, str(error))
+    window_ns = engine.ended_ns - engine.started_ns
+    doubts += caveats.engine_busy(engine.engine_cpu_ns, window_ns, loaded=trial.kind == "load")
+    doubts += caveats.steal(trial.steal)
+    doubts += caveats.cpu(engine.server_cpu_ns, window_ns)
+    return Result(
+        trial=folder.name,
+        kind=trial.kind,
+        lane=trial.lane,
+        round=trial.round,
+        readers=len(engine.readers),
+        events=sum(reader.events for reader in engine.readers),
+        verdict=verdict,
+        window_ns=window_ns,
+        server_cpu_ns=engine.server_cpu_ns,
+        engine_cpu_ns=engine.engine_cpu_ns,
+        load=load,
+        caveats=tuple(doubts),
+    )
+
+
+def _judge(trial: Trial, engine: Engine, columns: Sequence[Column]) -> Verdict:
+    readers = engine.readers
+    expected = trial.expected if trial.kind == "load" else trial.expected * len(readers)
+    if len(readers) != len(expected):
+        return Verdict(failures=(f"{len(expected)} readers were planned, and {len(readers)} started",))
+    verdicts = [judge(*of_reader) for of_reader in zip(readers, columns, expected, strict=True)]
+    return total(verdicts)
+
+
+def _load(folder: Path, trial: Trial, engine: Engine, columns: Sequence[Column]) -> tuple[LoadFigures, list[Caveat]]:
+    check_clocks(trial, engine)
+    times = Times()
+    for reader, column in zip(engine.readers, columns, strict=True):
+        join(column, read_journal(folder / "journal", reader.epoch), times)
+    latency, lag = Histogram(times.latency), Histogram(times.lag)
+    start_lag = Histogram(reader.request_ns - reader.scheduled_ns for reader in engine.readers)
+    deadline_ns = round(trial.deadline * 1e9)
+    samples = _distinct(engine, columns)
+    figures = LoadFigures(
+        latency=latency.encode(),
+        lag=lag.encode(),
+        queueing=Histogram(times.queueing).encode(),
+        delivery=Histogram(times.delivery).encode(),
+        first_event=Histogram(
+            first_event_ns(reader, column) for reader, column in zip(engine.readers, columns, strict=True)
+        ).encode(),
+        pause=Histogram(expected.first_ns for expected in trial.expected).encode(),
+        connect=Histogram(reader.connect_ns for reader in engine.readers).encode(),
+        start_lag=start_lag.encode(),
+        samples=samples,
+        in_time=sum(value <= deadline_ns for value in times.latency),
+    )
+    window_ns = engine.ended_ns - engine.started_ns
+    p50 = latency.percentiles([50])[0] if is_supported(50, samples) else None
+    lag_p99 = lag.percentiles([99])[0] if is_supported(99, samples) else None
+    doubts = [
+        *caveats.server_busy(engine.server_cpu_ns, window_ns),
+        *caveats.harness_lag(lag_p99, p50),
+        *caveats.start_lag(start_lag.max, p50),
+    ]
+    return figures, doubts
+
+
+def _distinct(engine: Engine, columns: Sequence[Column]) -> int:
+    """Return the number of independent samples: an event of a stream is one, however many readers got it."""
+    longest: dict[str, int] = {}
+    for reader, column in zip(engine.readers, columns, strict=True):
+        longest[reader.epoch] = max(longest.get(reader.epoch, 0), len(column.offsets))
+    return sum(longest.values())
+
+
+def _failed(folder: Path, trial: Trial, fault: str) -> Result:
+    return Result(
+        trial=folder.name,
+        kind=trial.kind,
+        lane=trial.lane,
+        round=trial.round,
+        readers=0,
+        events=0,
+        verdict=Verdict(failures=(fault,)),
+        window_ns=0,
+        server_cpu_ns=None,
+        engine_cpu_ns=0,
+        load=None,
+        caveats=(),
+    )

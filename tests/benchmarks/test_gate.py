@@ -1,0 +1,104 @@
+"""The correctness gate: each kind of fault is found, and told from the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import zlib
+from array import array
+from collections.abc import Sequence
+
+import pytest
+
+from benchmarks.expected import Expected, expect
+from benchmarks.gate import Verdict, judge, total
+from benchmarks.plan import prefilled, sessions
+from benchmarks.records import Column, Reader
+from benchmarks.scenario import Load, Saturated
+
+DATA = [b'"a"', b'"b"', b'"c"', b'"d"', b'"e"']
+EXPECTED = Expected(events=5, checksum=zlib.crc32(b"".join(item + b"\n" for item in DATA)), first_ns=0, duration_ns=0)
+
+
+def reader(events: int, checksum: int = EXPECTED.checksum) -> Reader:
+    return Reader(
+        epoch="e1",
+        scheduled_ns=0,
+        request_ns=0,
+        connect_ns=0,
+        ended_ns=0,
+        events=events,
+        checksum=checksum,
+        outcome="completed",
+        missing=0,
+        error=None,
+    )
+
+
+def verdict_on(offsets: Sequence[int]) -> Verdict:
+    return judge(reader(len(offsets)), Column(array("q", offsets), array("q", offsets)), EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "verdict"),
+    [
+        ([1, 2, 3, 4, 5], Verdict()),
+        ([1, 2, 4, 5], Verdict(lost=1)),
+        ([], Verdict(lost=5)),
+        ([1, 2, 2, 3, 4, 5], Verdict(repeated=1)),
+        ([1, 3, 2, 4, 5], Verdict(reordered=1)),
+        ([1, 5, 2, 3, 4], Verdict(reordered=3)),
+        ([1, 2, 3, 4, 5, 6], Verdict(unexpected=1)),
+        ([0, 1, 2, 3, 4, 5], Verdict(unexpected=1)),
+        ([5, 5, 1, 9], Verdict(lost=3, repeated=1, reordered=1, unexpected=1)),
+    ],
+)
+def test_sequence(offsets: list[int], verdict: Verdict) -> None:
+    assert verdict_on(offsets) == verdict
+    assert verdict.ok == (offsets == [1, 2, 3, 4, 5])
+
+
+def test_any_one_loss_is_found() -> None:
+    rng = random.Random(1)
+    expected = dataclasses.replace(EXPECTED, events=1_000)
+    for _ in range(50):
+        offsets = array("q", range(1, 1_001))
+        del offsets[rng.randrange(1_000)]
+        assert judge(reader(999), Column(offsets, offsets), expected) == Verdict(lost=1)
+
+
+def test_changed_data() -> None:
+    offsets = array("q", range(1, 6))
+    assert judge(reader(5, checksum=1), Column(offsets, offsets), EXPECTED) == Verdict(corrupt=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "failure"),
+    [
+        ({"error": "cut"}, "cut"),
+        ({"outcome": "failed"}, "the stream ended as failed"),
+        ({"outcome": None}, "the stream ended as None"),
+    ],
+)
+def test_failures(changes: dict[str, str | None], failure: str) -> None:
+    offsets = array("q", range(1, 6))
+    broken = Reader(**{**dataclasses.asdict(reader(5)), **changes})
+    assert judge(broken, Column(offsets, offsets), EXPECTED) == Verdict(failures=(failure,))
+
+
+def test_total_and_words() -> None:
+    together = total(
+        [Verdict(lost=2), Verdict(lost=1, corrupt=1), Verdict(failures=("cut",)), Verdict(failures=("x",))]
+    )
+    assert together == Verdict(lost=3, corrupt=1, failures=("cut", "x"))
+    assert together.faults() == "3 lost, 1 readers with other data than the producer's, cut (and 1 more readers)"
+
+
+def test_expected_is_what_the_producer_makes() -> None:
+    load = Load(clients=2, text="a b", count=3, ttft=1.0, sigma=0.0, rate=10.0)
+    first, second = expect(sessions(load, seed=1, round_number=1))
+    assert first.events == 3
+    assert first.checksum == zlib.crc32(b'"a"\n" b"\n"a"\n') == second.checksum
+    assert (first.first_ns, first.duration_ns) == (1_000_000_000, 1_200_000_000)
+    (shared,) = expect([prefilled(Saturated(events=100), seed=3)])
+    assert (shared.events, shared.duration_ns) == (100, 0)

@@ -1,0 +1,56 @@
+"""The join of journal and record: known times give known latencies."""
+
+from __future__ import annotations
+
+import dataclasses
+from array import array
+from pathlib import Path
+
+import pytest
+
+from benchmarks.join import JoinError, Times, check_clocks, first_event_ns, join
+from benchmarks.records import Column, read_engine, read_trial
+from producers.journal import Stamp
+from tests.benchmarks.raw import MS, reader, write_raw
+
+
+def test_parts_add_up() -> None:
+    stamps = [Stamp(due=100, woke=110, append=113), Stamp(due=200, woke=290, append=300)]
+    times = Times()
+    join(Column(array("q", [1, 2]), array("q", [120, 320])), stamps, times)
+    assert list(times.latency) == [20, 120]
+    assert list(times.lag) == [10, 90]
+    assert list(times.queueing) == [3, 10]
+    assert list(times.delivery) == [7, 20]
+
+
+def test_a_stall_is_charged_to_every_event_that_it_delayed() -> None:
+    stamps = [Stamp(due=n * 10, woke=1_000, append=1_001) for n in range(1, 6)]
+    times = Times()
+    join(Column(array("q", range(1, 6)), array("q", [1_002] * 5)), stamps, times)
+    assert list(times.latency) == [992, 982, 972, 962, 952]
+
+
+def test_an_event_that_is_due_while_the_pump_is_awake_has_no_lag() -> None:
+    times = Times()
+    join(Column(array("q", [1]), array("q", [130])), [Stamp(due=105, woke=100, append=110)], times)
+    assert (times.latency[0], times.lag[0], times.queueing[0], times.delivery[0]) == (25, 0, 5, 20)
+
+
+def test_an_event_that_the_journal_lacks() -> None:
+    with pytest.raises(JoinError, match="event 2 was received, but the journal has 1"):
+        join(Column(array("q", [2]), array("q", [1])), [Stamp(1, 1, 1)], Times())
+
+
+def test_time_to_first_event_is_without_the_connection() -> None:
+    column = Column(array("q", [1, 2]), array("q", [9 * MS, 10 * MS]))
+    assert first_event_ns(reader("e1", 2, request_ns=2 * MS), column) == 6 * MS
+
+
+def test_clocks_must_be_the_same(tmp_path: Path) -> None:
+    folder = write_raw(tmp_path / "trial")
+    trial, (engine, _) = read_trial(folder), read_engine(folder)
+    check_clocks(trial, engine)
+    for other in (dataclasses.replace(trial, boot_id="b"), dataclasses.replace(trial, time_namespace="b")):
+        with pytest.raises(JoinError, match="don't share a clock"):
+            check_clocks(other, engine)
