@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 
@@ -82,8 +83,16 @@ def serve(
         raise click.UsageError(
             f"can't listen on {host} port {port}: {error.strerror}; choose another --port (0 picks a free one)"
         ) from error
+
+    def ready() -> None:
+        # What has been loaded stays: a collector that looked through it again each time would stop the loop for tens
+        # of milliseconds.
+        gc.collect()
+        gc.freeze()
+        click.echo(f"listening on {url_of(listener)}")
+
     with listener:
-        server(service, ready=lambda: click.echo(f"listening on {url_of(listener)}")).run(sockets=[listener])
+        server(service, ready).run(sockets=[listener])
 
 
 def parse_stream(text: str) -> SharedStream:

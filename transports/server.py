@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -49,10 +48,6 @@ class LaneServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start serving, then say so."""
         await super().startup(sockets)
-        # What has been loaded stays: the collector need not look through it again each time, which would stop the
-        # loop for tens of milliseconds.
-        gc.collect()
-        gc.freeze()
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
