@@ -12,6 +12,9 @@ compare: $(READY)
 test: $(READY)
 	$(RUN)pytest $(ARGS)
 
+micro: $(READY) # what our own code costs, step by step
+	$(RUN)pytest tests/micro --benchmark-enable --benchmark-only $(ARGS)
+
 lint: $(READY)
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
 
 from transports.server import bind, server, url_of
 from transports.service import StreamService
@@ -18,17 +22,37 @@ from transports.transport import Transport
 async def serving(service: StreamService, transports: Sequence[Transport] | None = None) -> AsyncIterator[str]:
     """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
     ready = asyncio.Event()
+    async with running(server(service, ready.set, transports, linger=0), ready) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving_app(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an app as uvicorn does by itself; gives the base URL."""
+    ready = asyncio.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+    async with running(Server(uvicorn.Config(app, log_level="warning")), ready) as url:
+        yield url
+
+
+@asynccontextmanager
+async def running(server: uvicorn.Server, ready: asyncio.Event) -> AsyncIterator[str]:
+    """Run *server* on port 0 until the block ends; gives the base URL."""
     with bind("127.0.0.1", 0) as listener:
-        lanes = server(service, ready.set, transports, linger=0)
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(lanes._serve([listener]))  # serve() would take pytest's signal handlers
+            task = tasks.create_task(server._serve([listener]))  # serve() would take pytest's signal handlers
             waiting = tasks.create_task(ready.wait())
             await asyncio.wait([task, waiting], timeout=10, return_when=asyncio.FIRST_COMPLETED)
             assert waiting.done(), "the server didn't start"
             try:
                 yield url_of(listener)
             finally:
-                lanes.should_exit = True
+                server.should_exit = True
 
 
 @contextmanager

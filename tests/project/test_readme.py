@@ -1,0 +1,41 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import textwrap
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from tests.serving import serving_app
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def snippets() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+async def test_the_producer_is_served_and_the_client_reads_it() -> None:
+    serve, read = snippets()
+    served: dict[str, FastAPI] = {}
+    exec(compile(serve, "README.md", "exec"), served)
+    printed: list[tuple[object, ...]] = []
+    reading: dict[str, Callable[..., Awaitable[None] | None]] = {"print": lambda *values: printed.append(values)}
+    async with asyncio.timeout(20), serving_app(served["app"]) as url:
+        source = textwrap.indent(read.replace("http://127.0.0.1:8000", url), "    ")
+        exec(compile(f"async def main():\n{source}", "README.md", "exec"), reading)
+        running = reading["main"]()
+        assert running is not None
+        await running
+    assert printed[:3] == [(1, "1"), (2, "2"), (3, "3")]
+    assert str(printed[3][0]) == "completed"
+
+
+def test_the_folders_are_those_that_it_names() -> None:
+    root = Path(__file__).parents[2]
+    for folder in re.findall(r"^\| `(\w+)/` \|", README, re.MULTILINE):
+        assert (root / folder / "__init__.py").exists()
