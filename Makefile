@@ -4,25 +4,28 @@ VENV   := .venv
 READY  := $(VENV)/ready
 RUN    := $(VENV)/bin/
 
-.PHONY: compare test micro lint types format lock clean
+help: # what there is
+	@grep -E '^[a-z]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-compare: $(READY)
+.PHONY: help compare test micro lint types format lock clean
+
+compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
 
-test: $(READY)
+test: $(READY) # all tests
 	$(RUN)pytest $(ARGS)
 
 micro: $(READY) # what our own code costs, step by step
 	$(RUN)pytest tests/micro --benchmark-enable --benchmark-only $(ARGS)
 
-lint: $(READY)
+lint: $(READY) # ruff, as CI runs it
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 
-types: $(READY)
+types: $(READY) # mypy --strict
 	$(RUN)mypy
 
-format: $(READY)
+format: $(READY) # what a formatter can mend
 	$(RUN)ruff check --fix .
 	$(RUN)ruff format .
 
@@ -37,5 +40,5 @@ lock: # the newest versions that pyproject.toml allows, for every platform and e
 	$(RUN)uv pip compile --quiet --universal --upgrade --all-extras --group dev --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
-clean:
+clean: # all but results/
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,7 +17,7 @@ ENTRY_POINTS: Final = "streamlanes.clients"
 
 
 def discover() -> Mapping[Wire, Client]:
-    """Return the client for each wire. Raises ValueError if two claim the same."""
+    """Return the client for each wire. Raises ValueError if two claim the same, and for what isn't a client."""
     found: dict[Wire, Client] = {}
     for client in _candidates():
         other = found.setdefault(client.wire, client)
@@ -31,6 +31,11 @@ def _candidates() -> Iterator[Client]:
         client: Client | None = getattr(import_module(module.name), "CLIENT", None)
         if client is not None:
             yield client
-    for point in entry_points(group=ENTRY_POINTS):
-        announced: Client = point.load()
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            announced: Client = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"the entry point {entry.name} ({entry.value}) can't be loaded: {error}") from error
+        if not all(hasattr(announced, name) for name in ("wire", "connect")):
+            raise ValueError(f"the entry point {entry.name} ({entry.value}) isn't a client; end it with :CLIENT")
         yield announced

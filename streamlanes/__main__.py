@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from streamlanes.cli import cli
 
@@ -16,6 +17,9 @@ def main() -> None:
     """Run the command; never returns."""
     try:
         status = cli.main(standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        status = 2
     except click.ClickException as error:
         message = " ".join(error.format_message().split())
         if isinstance(error, click.UsageError) and error.ctx is not None:

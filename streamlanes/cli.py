@@ -54,7 +54,7 @@ class Verbs(click.Group):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
 
 
-@click.group(cls=Verbs)
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("streamlanes"))
 def cli() -> None:
     """One stream of events over SSE, WebSocket, long poll and chunked HTTP, and what each of them costs."""

@@ -11,14 +11,16 @@ from pydantic import ValidationError
 
 from producers.catalogue import PRODUCERS
 from producers.log import Retention
+from streamlanes.arguments import text_or_file
 from transports.problems import field_errors
 from transports.server import bind, server, url_of
 from transports.service import SharedStream, StreamService
 
 DEFAULTS = Retention()
+OFFERED = "; ".join(f"{name} ({', '.join(kind.params.model_fields)})" for name, kind in PRODUCERS.items())
 
 
-@click.command()
+@click.command(epilog=f"Producers and their parameters: {OFFERED}.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
 @click.option(
@@ -81,7 +83,7 @@ def serve(
         listener = bind(host, port)
     except OSError as error:
         raise click.UsageError(
-            f"can't listen on {host} port {port}: {error.strerror}; choose another --port (0 picks a free one)"
+            f"can't listen on {host} port {port}: {error.strerror}; choose another --host or --port (0: a free one)"
         ) from error
 
     def ready() -> None:
@@ -90,9 +92,15 @@ def serve(
         gc.collect()
         gc.freeze()
         click.echo(f"listening on {url_of(listener)}")
+        for stream in shared:
+            click.echo(f"shared stream: /LANE/{stream.name} ({stream.producer})", err=True)
 
     with listener:
-        server(service, ready).run(sockets=[listener])
+        try:
+            running = server(service, ready)
+        except ValueError as error:  # a lane of another package
+            raise click.UsageError(str(error)) from error
+        running.run(sockets=[listener])
 
 
 def parse_stream(text: str) -> SharedStream:
@@ -115,8 +123,8 @@ def parse_stream(text: str) -> SharedStream:
     if producer not in PRODUCERS:
         known = ", ".join(PRODUCERS)
         raise click.BadParameter(f"there is no producer {producer!r}; there are {known}", param_hint="--stream")
+    values = {key: text_or_file(value) for key, value in params.items()}
     try:
-        values = {key: _file_text(value[1:]) if value.startswith("@") else value for key, value in params.items()}
         PRODUCERS[producer].params.model_validate(values)
         return SharedStream(name=name, producer=producer, params=values)
     except ValidationError as error:
@@ -124,10 +132,3 @@ def parse_stream(text: str) -> SharedStream:
         raise click.BadParameter(f"{name}: {faults}", param_hint="--stream") from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--stream") from error
-
-
-def _file_text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"can't read {path}: {error}", param_hint="--stream") from error

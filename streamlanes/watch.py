@@ -22,6 +22,7 @@ from producers.errors import (
     StreamOrphaned,
 )
 from producers.events import DEFAULT_TYPE, After, Event, parse_after
+from streamlanes.arguments import text_or_file
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -39,7 +40,7 @@ def _params(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
     for key, equals, _ in pairs:
         if not key or not equals:
             raise click.BadParameter(f"{key!r} isn't KEY=VALUE, such as rate=20")
-    return {key: value for key, _, value in pairs}
+    return {key: text_or_file(value) for key, _, value in pairs}
 
 
 @click.command()
@@ -51,7 +52,12 @@ def _params(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
     "--start", "producer", metavar="PRODUCER", help="Start a session first; URL is the server's, without path."
 )
 @click.option(
-    "--param", "params", multiple=True, metavar="KEY=VALUE", callback=_params, help="For --start; repeatable."
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_params,
+    help="For --start; repeatable. @FILE: the file's text.",
 )
 @click.option("--lane", help="For --start: the lane to read it over.  [default: sse]")
 def watch(url: str, after: After, producer: str | None, params: dict[str, str], lane: str | None) -> int:
@@ -151,6 +157,8 @@ class Watcher:
 async def _find(url: str, after: After) -> EventStream:
     """Look up which wire a stream's URL leads to."""
     parts = urlsplit(url)
+    if parts.query:
+        raise ValueError("a stream's URL has no query here; say --after instead")
     base, *names = parts.path.rsplit("/", 2)
     if len(names) != 2 or not all(names):
         raise ValueError(f"{url} isn't a stream's; give http://HOST:PORT/LANE/ID, or --start PRODUCER")
@@ -185,12 +193,18 @@ OPTIONS: Final = Options(sleep=_announced)
 def _why_not(error: StreamError | ValueError, url: str) -> str:
     match error:
         case CursorExpired(oldest=oldest):
-            return f"{error}: --after {oldest}"
+            return f"{_gone(error)}: --after {oldest}"
         case ConnectionLost():
             server = urlsplit(url)
             return f"can't reach {server.scheme}://{server.netloc} ({error}); is `streamlanes serve` running there?"
         case _:
             return str(error)
+
+
+def _gone(error: CursorExpired) -> str:
+    if error.missing is None:
+        return f"the server has no place {error.after}, since it or the stream was started anew; what it has begins"
+    return f"{error.missing} events after {error.after} are no longer kept; what is kept begins"
 
 
 def _what_now(error: StreamError | ValueError) -> tuple[str, str]:
@@ -200,7 +214,7 @@ def _what_now(error: StreamError | ValueError) -> tuple[str, str]:
         case StreamOrphaned():
             return "orphaned", "its producer's process went away; start a new stream"
         case CursorExpired(oldest=oldest):
-            return "incomplete", f"{error}: --after {oldest}"
+            return "incomplete", f"{_gone(error)}: --after {oldest}"
         case StreamLost():
             return "lost", f"{error}; watch it again with --after and the cursor"
         case _:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
-from transports.problems import BadParameter, ProblemRoute, field_errors, invalid, problem
+from transports.problems import BadParameter, ProblemRoute, field_errors, from_http, invalid, problem
 from transports.service import StreamService
 from transports.transport import Transport, discover
 
@@ -43,7 +43,8 @@ class SessionState(BaseModel):
 
     state: str
     """`running`, or the outcome."""
-    producer: str
+    producer: str | None
+    """None once it was deleted."""
     oldest: str
     head: str
     bytes: int
@@ -63,7 +64,19 @@ class Health(BaseModel):
 def create_app(service: StreamService | None = None, transports: Iterable[Transport] | None = None) -> FastAPI:
     """Return an app that serves *service* (by default one with the built-in producers) over *transports* (all).
 
-    The app's lifespan runs the service. Raises ValueError for a lane whose name is taken or isn't a URL segment.
+    The app's lifespan runs the service. Mounted in another app, that one's has to, since a mounted app's isn't run:
+
+        service = StreamService(…)
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with service:
+                yield
+
+        app = FastAPI(lifespan=lifespan)
+        app.mount("/streams", create_app(service))
+
+    Raises ValueError for a lane whose name is taken or isn't a URL segment.
     """
     running = StreamService() if service is None else service
     lanes = list(discover().values() if transports is None else transports)
@@ -81,7 +94,7 @@ def create_app(service: StreamService | None = None, transports: Iterable[Transp
 
     @app.exception_handler(HTTPException)
     async def not_found(_: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail))
+        return from_http(error)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
@@ -122,7 +135,7 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
         session = service.sessions.get(session_id)
         return SessionState(
             state=info.outcome or "running",
-            producer=session.producer if session else "",
+            producer=session.producer if session else None,
             oldest=str(info.oldest),
             head=str(info.head),
             bytes=info.bytes,
@@ -136,6 +149,7 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
 
     @router.get("/healthz")
     async def healthz() -> Health:
+        service.check_running()
         return Health(status="ok", lanes=wires, sessions=len(service.sessions))
 
     return router

@@ -24,14 +24,20 @@ class BadParameter(StreamError):
         self.field = field
 
 
-def problem(status: int, detail: str, **extensions: JSON) -> JSONResponse:
-    """Return a problem details response."""
+def problem(
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, JSON] | None = None,
+) -> JSONResponse:
+    """Return a problem details response; *extensions* are further members of its object."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return JSONResponse(
-        {**content, **extensions},
+        {**content, **(extensions or {})},
         status_code=status,
         media_type="application/problem+json",
-        headers={"Cache-Control": "no-store"},
+        headers={"Cache-Control": "no-store", **(headers or {})},
     )
 
 
@@ -43,7 +49,7 @@ def expired_fields(error: CursorExpired) -> dict[str, JSON]:
 def invalid(errors: Sequence[Mapping[str, JSON]]) -> JSONResponse:
     """Return a 422 that names each field."""
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
-    return problem(422, detail, errors=errors)
+    return problem(422, detail, extensions={"errors": errors})
 
 
 def field_errors(error: ValidationError | RequestValidationError, prefix: Sequence[str] = ()) -> list[dict[str, JSON]]:
@@ -53,7 +59,9 @@ def field_errors(error: ValidationError | RequestValidationError, prefix: Sequen
         # Where JSON doesn't parse, the location is a place in the text.
         names = () if part["type"] == "json_invalid" else part["loc"]
         location = [str(name) for name in names if name not in {"body", "query", "path", "header"}]
-        found.append({"field": ".".join([*prefix, *location]) or "body", "message": part["msg"]})
+        field = ".".join([*prefix, *location])
+        message = part["msg"] if field else f"{part['msg']}; send a JSON object, as Content-Type: application/json"
+        found.append({"field": field or "body", "message": message})
     return found
 
 
@@ -61,7 +69,7 @@ def from_error(error: StreamError) -> JSONResponse:
     """Return the response that tells *error*."""
     match error:
         case CursorExpired():
-            return problem(410, str(error), **expired_fields(error))
+            return problem(410, str(error), extensions=expired_fields(error))
         case UnknownStream():
             return problem(404, str(error))
         case InvalidCursor():
@@ -70,6 +78,11 @@ def from_error(error: StreamError) -> JSONResponse:
             return invalid([{"field": error.field, "message": str(error)}])
         case _:
             raise error
+
+
+def from_http(error: HTTPException) -> JSONResponse:
+    """Return the response that the framework's *error* stands for."""
+    return problem(error.status_code, str(error.detail), headers=error.headers)
 
 
 class ProblemRoute(APIRoute):
@@ -87,6 +100,6 @@ class ProblemRoute(APIRoute):
             except RequestValidationError as error:
                 return invalid(field_errors(error))
             except HTTPException as error:
-                return problem(error.status_code, str(error.detail))
+                return from_http(error)
 
         return handle

@@ -131,6 +131,12 @@ class StreamService:
                 session.task.cancel()
             await self._log.finish(session.id, Outcome.ORPHANED)
 
+    def check_running(self) -> asyncio.TaskGroup:
+        """Raise RuntimeError unless the service has been entered."""
+        if self._tasks is None:
+            raise RuntimeError("the service isn't running; enter it (async with service) in the app's lifespan")
+        return self._tasks
+
     @property
     def sessions(self) -> Mapping[str, Session]:
         """All streams by id or name."""
@@ -146,8 +152,10 @@ class StreamService:
     async def delete(self, session_id: str) -> None:
         """Stop a session's producer and drop its events. Raises UnknownStream, also for shared streams."""
         session = self._sessions.get(session_id)
-        if session is None or session.shared:
+        if session is None:
             raise UnknownStream("there is no such session here; it may have been deleted already")
+        if session.shared:
+            raise UnknownStream("this is a shared stream; it stays for as long as the server runs")
         await self._remove(session)
 
     async def info(self, stream: str) -> StreamInfo:
@@ -177,13 +185,12 @@ class StreamService:
                 session.left_at = self._clock()
 
     async def _start(self, stream: str, producer: str, params: Mapping[str, object], *, shared: bool) -> Session:
-        if self._tasks is None:
-            raise RuntimeError("the service isn't running; enter it (async with service) in the app's lifespan")
+        tasks = self.check_running()
         items = self.producers[producer].start(params, time.monotonic_ns())
         cursor = await self._log.create(stream, self._retention)
         session = Session(stream, producer, cursor, shared, self._clock())
         self._sessions[stream] = session
-        session.task = self._tasks.create_task(self._produce(session, items))
+        session.task = tasks.create_task(self._produce(session, items))
         return session
 
     async def _produce(self, session: Session, items: AsyncGenerator[Item, None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final, Protocol
 
 from fastapi import APIRouter
@@ -38,15 +38,24 @@ class Transport(Protocol):
 def discover() -> Mapping[str, Transport]:
     """Return all transports by name: those of this package, and those of installed packages.
 
-    Another package adds one by an entry point of the group `streamlanes.transports` that points to its module.
+    Another package adds one by an entry point of the group `streamlanes.transports`: `mypackage.mylane:TRANSPORT`.
+    Raises ValueError for one that isn't a transport, or whose name is taken.
     """
-    modules = [f"transports.{module.name}" for module in pkgutil.iter_modules(transports.__path__)]
-    modules += [entry.value for entry in entry_points(group=ENTRY_POINTS)]
+    modules = (import_module(f"transports.{module.name}") for module in pkgutil.iter_modules(transports.__path__))
+    own: list[Transport] = [module.TRANSPORT for module in modules if hasattr(module, "TRANSPORT")]
     found: dict[str, Transport] = {}
-    for module in modules:
-        transport: Transport | None = getattr(import_module(module), "TRANSPORT", None)
-        if transport is not None:
-            if transport.name in found:
-                raise ValueError(f"two transports are named {transport.name!r}; the one in {module} needs another name")
-            found[transport.name] = transport
+    for transport in own + [_loaded(entry) for entry in entry_points(group=ENTRY_POINTS)]:
+        if transport.name in found:
+            raise ValueError(f"two transports are named {transport.name!r}; one of them needs another name")
+        found[transport.name] = transport
     return found
+
+
+def _loaded(entry: EntryPoint) -> Transport:
+    try:
+        transport: Transport = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"the entry point {entry.name} ({entry.value}) can't be loaded: {error}") from error
+    if not all(hasattr(transport, name) for name in ("name", "wire", "router")):
+        raise ValueError(f"the entry point {entry.name} ({entry.value}) isn't a transport; end it with :TRANSPORT")
+    return transport

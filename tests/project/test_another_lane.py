@@ -68,7 +68,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     metadata = tmp_path / "eachline-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: eachline\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[streamlanes.transports]\neachline = eachline\n")
+    (metadata / "entry_points.txt").write_text("[streamlanes.transports]\neachline = eachline:TRANSPORT\n")
     return {**os.environ, "PYTHONPATH": str(tmp_path)}
 
 
@@ -87,6 +87,23 @@ def test_the_contract_tests_pass_on_a_lane_from_outside(environment: dict[str, s
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None
     assert int(passed[1]) >= 20
+
+
+@pytest.mark.parametrize("value", ["eachline", "eachline:NOTHING", "nosuchmodule:TRANSPORT"])
+def test_a_wrong_entry_point_is_named(environment: dict[str, str], tmp_path: Path, value: str) -> None:
+    entry = tmp_path / "eachline-1.0.dist-info" / "entry_points.txt"
+    entry.write_text(f"[streamlanes.transports]\neachline = {value}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "streamlanes", "serve", "--port", "0"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"entry point eachline ({value})" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_server_offers_it(environment: dict[str, str]) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+import clients
 from producers.log import Retention
-from tests.serving import serving
+from tests.serving import serving, serving_app
 from tests.sources import Fed, sources
 from transports.app import create_app
 from transports.poll import LongPollLane
@@ -111,6 +114,40 @@ async def test_errors_before_the_first_byte_are_problems(http: httpx.AsyncClient
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "no-store"
     assert response.json()["status"] == status
+
+
+async def test_a_wrong_method_is_told_the_right_one(http: httpx.AsyncClient) -> None:
+    response = await http.put("/sse/ended")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+
+
+async def test_a_body_without_its_content_type_is_told_what_to_send(http: httpx.AsyncClient) -> None:
+    response = await http.post("/start", content=b'{"producer":"tokens"}')
+    assert response.status_code == 422
+    assert "Content-Type: application/json" in response.json()["detail"]
+
+
+async def test_an_app_whose_service_does_not_run_is_not_healthy() -> None:
+    outer = FastAPI()
+    outer.mount("/streams", create_app(StreamService()))
+    async with serving_app(outer) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        assert (await http.get("/streams/healthz")).status_code == 500
+
+
+async def test_a_mounted_app_works_and_links_to_where_it_is() -> None:
+    service = StreamService()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    outer = FastAPI(lifespan=lifespan)
+    outer.mount("/streams", create_app(service))
+    async with serving_app(outer) as url:
+        started = await clients.start(f"{url}/streams", "ticker", {"count": 3, "rate": 1000})
+        async with clients.SSEClient().connect(started.links["sse"]) as stream:
+            assert [event.offset async for event in stream] == [1, 2, 3]
 
 
 async def test_an_expired_cursor_is_told_with_where_to_go_on(http: httpx.AsyncClient, fed: Fed) -> None:
