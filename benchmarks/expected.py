@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from benchmarks.plan import Session
 from producers.catalogue import PRODUCERS
 from producers.events import encode_json
+from producers.producer import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ async def _expect_all(sessions: Sequence[Session]) -> list[Expected]:
 
 async def _expect(session: Session) -> Expected:
     events = checksum = first_ns = duration_ns = 0
-    async with aclosing(PRODUCERS[session.producer].start(session.params, 0)) as items:
+    async with aclosing(PRODUCERS[session.producer].start(session.params, Context(start_ns=0))) as items:
         async for item in items:
             events += 1
             checksum = zlib.crc32(encode_json(item.value).encode() + b"\n", checksum)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from producers import ticker, tokens
+from producers import echo, ticker, tokens
 from producers.producer import Producer
 
 PRODUCERS: Final[Mapping[str, Producer[Any]]] = {  # each has parameters of its own type
-    producer.name: producer for producer in (tokens.PRODUCER, ticker.PRODUCER)
+    producer.name: producer for producer in (tokens.PRODUCER, ticker.PRODUCER, echo.PRODUCER)
 }

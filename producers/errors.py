@@ -5,7 +5,9 @@ StreamError
 ├── InvalidCursor         text that isn't a cursor
 ├── UnknownStream         no such stream here: a wrong id, or one that was removed
 ├── CursorExpired         the log can't continue from this cursor
-├── StreamEnded           the stream takes no more items
+├── StreamEnded           the stream takes no more items or messages
+├── InboxFull             the producer hasn't taken what was sent before
+├── EventTooLarge         the producer yielded more than an event may be
 ├── StreamFailed          the stream ended early: its producer raised
 ├── StreamOrphaned        the stream ended early: its producer's process went away
 └── ConnectionLost        the connection broke, or couldn't be made; a client tries again
@@ -57,7 +59,15 @@ class CursorExpired(StreamError):
 
 
 class StreamEnded(StreamError):
-    """The stream has ended and takes no more items."""
+    """The stream has ended and takes no more items or messages."""
+
+
+class InboxFull(StreamError):
+    """The producer hasn't taken what was sent before; send it again later."""
+
+
+class EventTooLarge(StreamError, ValueError):
+    """The producer yielded an event over the limit; split it, or raise `max_event_bytes`."""
 
 
 class StreamFailed(StreamError):
@@ -73,10 +83,14 @@ class ConnectionLost(StreamError):
 
 
 class Refused(ConnectionLost):
-    """The server can't take this reader now. Clients try again, not before `retry_after` seconds."""
+    """The server can't take this now (`status` 429: too much; 503: it is going away).
 
-    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+    Clients try again, not before `retry_after` seconds.
+    """
+
+    def __init__(self, message: str, *, status: int = 429, retry_after: float = 0.0) -> None:
         super().__init__(message)
+        self.status = status
         self.retry_after = retry_after
 
 

@@ -18,9 +18,11 @@ class Retention:
     """Of `Event.data`, in UTF-8."""
     max_age: float = 600.0
     """Seconds since the append."""
+    max_event_bytes: int = 1024 * 1024
+    """Of one event's data; a larger one isn't appended."""
 
     def __post_init__(self) -> None:
-        if self.max_events < 1 or self.max_bytes < 1 or not self.max_age > 0:
+        if self.max_events < 1 or self.max_bytes < 1 or self.max_event_bytes < 1 or not self.max_age > 0:
             raise ValueError("retention must keep at least one event, one byte and some time")
 
 
@@ -62,7 +64,7 @@ class EventLog(Protocol):
     async def append(self, stream: str, items: Sequence[Item]) -> Cursor:
         """Append *items* in order and wake the waiting readers once; return the new head.
 
-        All or none: raises InvalidItem before anything is appended, StreamEnded after `finish`.
+        All or none: raises InvalidItem or EventTooLarge before anything is appended, StreamEnded after `finish`.
         """
         ...
 
@@ -76,6 +78,10 @@ class EventLog(Protocol):
 
         Raises CursorExpired for another epoch, a cursor beyond the head, or one whose successor is no longer held.
         """
+        ...
+
+    async def wake(self, stream: str) -> None:
+        """End the waiting of this process's readers of *stream*, who get an empty batch."""
         ...
 
     async def finish(self, stream: str, outcome: Outcome) -> None:

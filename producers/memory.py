@@ -9,10 +9,11 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final
 
 from producers.deadlines import Deadlines
-from producers.errors import CursorExpired, StreamEnded, UnknownStream
+from producers.errors import CursorExpired, EventTooLarge, StreamEnded, UnknownStream
 from producers.events import After, Cursor, Event, Item, Outcome, check_type, encode_json
 from producers.log import Batch, EventLog, Retention, StreamInfo
 
@@ -65,6 +66,9 @@ class MemoryLog:
             found.waiters.discard(waiter)
             self._deadlines.discard(waiter, bucket)
         return found.take(cursor, limit, max_bytes)
+
+    async def wake(self, stream: str) -> None:
+        self._find(stream).wake()
 
     async def finish(self, stream: str, outcome: Outcome) -> None:
         self._find(stream).finish(outcome)
@@ -135,14 +139,16 @@ class _Stream:
         ]
         if not new:
             return self.head
-        total = self._bytes_before(len(self._ends))
-        for event in new:
-            total += len(event.data) if event.data.isascii() else len(event.data.encode())
-            self._ends.append(total)
+        sizes = [len(event.data) if event.data.isascii() else len(event.data.encode()) for event in new]
+        if max(sizes) > self.retention.max_event_bytes:
+            raise EventTooLarge(
+                f"an event of {max(sizes)} bytes is over the limit of {self.retention.max_event_bytes}; split it"
+            )
+        self._ends.extend(islice(accumulate(sizes, initial=self._bytes_before(len(self._ends))), 1, None))
         self._events.extend(new)
         self._appends.append((now, offset + len(new)))
         self.trim(now)
-        self._wake()
+        self.wake()
         return self.head
 
     def trim(self, now: float) -> None:
@@ -201,7 +207,7 @@ class _Stream:
     def finish(self, outcome: Outcome) -> None:
         if self.outcome is None:
             self.outcome = outcome
-            self._wake()
+            self.wake()
 
     def delete(self) -> None:
         self._base = self.head.offset
@@ -211,9 +217,9 @@ class _Stream:
         self._ends.clear()
         self._appends.clear()
         self.outcome = Outcome.DELETED
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, Protocol
 
-from producers.events import Item
+from producers.events import Cursor, Item
 from producers.journal import Journal
-from producers.log import EventLog
 from producers.pacing import Pacer
 
 MAX_BATCH: Final = 256
 
 
+class Appender(Protocol):
+    """A log, as far as the pump knows it."""
+
+    async def append(self, stream: str, items: Sequence[Item]) -> Cursor:
+        """Append *items*; see `EventLog.append`."""
+        ...
+
+
 async def pump(
-    items: AsyncGenerator[Item, None], log: EventLog, stream: str, *, pacer: Pacer, journal: Journal | None = None
+    items: AsyncGenerator[Item, None], log: Appender, stream: str, *, pacer: Pacer, journal: Journal | None = None
 ) -> None:
     """Append a producer's items to *stream* when they are due, all that are due at once; return when it has finished.
 

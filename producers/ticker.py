@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from producers.events import Item
-from producers.producer import Params, Producer
+from producers.producer import Context, Params, Producer
 
 
 class TickerParams(Params):
@@ -43,7 +43,7 @@ def payload(n: int, size: int, rng: random.Random) -> dict[str, int | str]:
     return {"n": n, "text": noise[: max(length, 0)].ljust(length, ".")}
 
 
-async def ticker(params: TickerParams, start_ns: int) -> AsyncGenerator[Item, None]:
+async def ticker(params: TickerParams, context: Context) -> AsyncGenerator[Item, None]:
     """Yield numbered events; the same ones at the same times after the start for the same seed."""
     # Simulated arrivals and payloads, not cryptography.
     rng = random.Random(params.seed)  # noqa: S311
@@ -52,7 +52,7 @@ async def ticker(params: TickerParams, start_ns: int) -> AsyncGenerator[Item, No
     for n in count_from(1):
         if params.count is not None and n > params.count:
             return
-        yield Item(payload(n, params.size, rng), due_ns=start_ns + round(elapsed))
+        yield Item(payload(n, params.size, rng), due_ns=context.start_ns + round(elapsed))
         if params.arrivals == "constant":
             elapsed = n * interval
         elif params.arrivals == "poisson":

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import Field
 
 from producers.events import Item
-from producers.producer import Params, Producer
+from producers.producer import Context, Params, Producer
 
 MAX_TEXT: Final = 400_000
 MAX_TOKENS: Final = 100_000
@@ -66,7 +66,7 @@ def split(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-async def tokens(params: TokensParams, start_ns: int) -> AsyncGenerator[Item, None]:
+async def tokens(params: TokensParams, context: Context) -> AsyncGenerator[Item, None]:
     """Yield the text's tokens, each due a lognormal time after the one before; the same ones for the same seed.
 
     The lognormal's parameters are mu = ln(mean) - sigma**2 / 2 and sigma, which gives it that mean
@@ -76,7 +76,7 @@ async def tokens(params: TokensParams, start_ns: int) -> AsyncGenerator[Item, No
     rng = random.Random(params.seed)  # noqa: S311
     means = chain([params.ttft], cycle([1 / params.rate]))
     pieces = split(params.text)
-    due = start_ns
+    due = context.start_ns
     for piece, mean in zip(islice(cycle(pieces), params.count or len(pieces)), means, strict=False):
         if mean > 0:
             due += round(rng.lognormvariate(math.log(mean) - params.sigma**2 / 2, params.sigma) * 1e9)

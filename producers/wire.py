@@ -16,7 +16,9 @@ OPEN: Final = "open"
 PING: Final = "ping"
 GAP: Final = "gap"
 END: Final = "end"
-"""Control messages: the `control` of JSON wires; in SSE, events of type `stream-open` and so on."""
+REFUSED: Final = "refused"
+"""Control messages: the `control` of JSON wires; in SSE, events of type `stream-open` and so on.
+`refused` answers a message that a WebSocket client sent."""
 
 SSE_CONTROL_PREFIX: Final = "stream-"
 SSE_END_SUFFIX: Final = ".end"

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ParamSpec
 
 import click
 from pydantic import ValidationError
 
 from producers.catalogue import PRODUCERS
-from producers.log import Retention
 from streamlanes.arguments import text_or_file
 from transports.problems import field_errors
 from transports.server import bind, server, url_of
-from transports.service import SharedStream, StreamService
+from transports.service import StreamService
+from transports.sessions import SharedStream
+from transports.settings import Settings
 
-DEFAULTS = Retention()
 OFFERED = "; ".join(f"{name} ({', '.join(kind.params.model_fields)})" for name, kind in PRODUCERS.items())
+
+P = ParamSpec("P")
+
+
+def settings_options(command: Callable[P, None]) -> Callable[P, None]:
+    """Add an option for each setting; what isn't given comes from the environment."""
+    for name, field in reversed(Settings.model_fields.items()):
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            metavar="TEXT" if isinstance(field.default, tuple) else "N",
+            help=f"{field.description}  [STREAMLANES_{name.upper()}; default: {default or 'none'}]",
+        )(command)
+    return command
 
 
 @click.command(epilog=f"Producers and their parameters: {OFFERED}.")
@@ -32,55 +49,26 @@ OFFERED = "; ".join(f"{name} ({', '.join(kind.params.model_fields)})" for name, 
     "May be given more than once.",
 )
 @click.option(
-    "--retain-events", default=DEFAULTS.max_events, show_default=True, type=click.IntRange(1), help="Per stream."
-)
-@click.option(
-    "--retain-bytes", default=DEFAULTS.max_bytes, show_default=True, type=click.IntRange(1), help="Per stream."
-)
-@click.option(
-    "--retain-seconds",
-    default=DEFAULTS.max_age,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Per event.",
-)
-@click.option(
-    "--session-ttl",
-    default=300.0,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Seconds without a reader after which a session is stopped and removed.",
-)
-@click.option(
     "--journal",
     type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
     help="For measurements: leave each event's due and append time in a file per stream in this folder.",
 )
-def serve(
-    host: str,
-    port: int,
-    streams: tuple[str, ...],
-    retain_events: int,
-    retain_bytes: int,
-    retain_seconds: float,
-    session_ttl: float,
-    journal: Path | None,
-) -> None:
-    """Serve every lane; prints `listening on http://HOST:PORT` when ready."""
+@settings_options
+def serve(host: str, port: int, streams: tuple[str, ...], journal: Path | None, **given: str | None) -> None:
+    """Serve every lane; prints `listening on http://HOST:PORT` when ready.
+
+    SIGTERM (or Ctrl-C) lets running sessions end, for as long as --drain says; a second one ends them at once.
+    """
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
     shared = [parse_stream(text) for text in streams]
     names = [stream.name for stream in shared]
     for name in names:
         if names.count(name) > 1:
             raise click.BadParameter(f"two streams are named {name}; give them different names", param_hint="--stream")
-    service = StreamService(
-        shared=shared,
-        retention=Retention(max_events=retain_events, max_bytes=retain_bytes, max_age=retain_seconds),
-        journal=journal,
-        session_ttl=session_ttl,
-    )
+    settings = read_settings(given)
+    service = StreamService(shared=shared, settings=settings, journal=journal)
     try:
-        listener = bind(host, port)
+        listener = bind(host, port, send_timeout=settings.send_timeout)
     except OSError as error:
         raise click.UsageError(
             f"can't listen on {host} port {port}: {error.strerror}; choose another --host or --port (0: a free one)"
@@ -101,6 +89,17 @@ def serve(
         except ValueError as error:  # a lane of another package
             raise click.UsageError(str(error)) from error
         running.run(sockets=[listener])
+
+
+def read_settings(given: Mapping[str, str | None]) -> Settings:
+    """Return the settings: options first, then the environment, then the defaults. Raises BadParameter."""
+    try:
+        return Settings.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        fault = field_errors(error)[0]
+        name = str(fault["field"])
+        where = f"--{name.replace('_', '-')}" if given.get(name) is not None else f"STREAMLANES_{name.upper()}"
+        raise click.BadParameter(str(fault["message"]), param_hint=where) from error
 
 
 def parse_stream(text: str) -> SharedStream:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from producers.catalogue import PRODUCERS
 from producers.events import JSON, Item
-from producers.producer import Params, Producer
+from producers.producer import Context, Params, Producer
 
 
 class NoParams(Params):
@@ -32,20 +32,20 @@ AWKWARD: Final[tuple[Item, ...]] = (
 )
 
 
-async def awkward(_: NoParams, __: int) -> AsyncGenerator[Item, None]:
+async def awkward(_: NoParams, __: Context) -> AsyncGenerator[Item, None]:
     """Every kind of value that a wire could trip over."""
     for item in AWKWARD:
         yield item
 
 
-async def failing(_: NoParams, __: int) -> AsyncGenerator[Item, None]:
+async def failing(_: NoParams, __: Context) -> AsyncGenerator[Item, None]:
     """Three items, then an error."""
     for n in range(3):
         yield Item(n)
     raise RuntimeError("secret: the database password is hunter2")
 
 
-async def silent(_: NoParams, __: int) -> AsyncGenerator[Item, None]:
+async def silent(_: NoParams, __: Context) -> AsyncGenerator[Item, None]:
     """Three items, then nothing for ever."""
     for n in range(3):
         yield Item(n)
@@ -58,7 +58,7 @@ class Fed:
     def __init__(self) -> None:
         self.queue: asyncio.Queue[JSON] = asyncio.Queue()
 
-    async def produce(self, _: NoParams, __: int) -> AsyncGenerator[Item, None]:
+    async def produce(self, _: NoParams, __: Context) -> AsyncGenerator[Item, None]:
         """Yield until None."""
         while (value := await self.queue.get()) is not None:
             yield Item(value)

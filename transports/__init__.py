@@ -6,7 +6,9 @@ byte). `app` puts them together, `server` runs them under uvicorn.
 """
 
 from transports.app import create_app
-from transports.service import SharedStream, StreamService
+from transports.service import StreamService
+from transports.sessions import SharedStream
+from transports.settings import Settings
 from transports.transport import Transport, discover
 
-__all__ = ["SharedStream", "StreamService", "Transport", "create_app", "discover"]
+__all__ = ["Settings", "SharedStream", "StreamService", "Transport", "create_app", "discover"]

@@ -8,10 +8,16 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
+from producers.inbox import parse_json
+from transports.admission import Admission
+from transports.authorization import Authorize
+from transports.body import BodyLimit
 from transports.problems import BadParameter, ProblemRoute, field_errors, from_http, invalid, problem
+from transports.security import Security
 from transports.service import StreamService
 from transports.transport import Transport, discover
 
@@ -28,6 +34,8 @@ class StartRequest(BaseModel):
 
     producer: Annotated[str, Field(max_length=64)]
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    stop_when_unread: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    """Seconds after which the producer is stopped once the last reader has left; without it, it goes on."""
 
 
 class Started(BaseModel):
@@ -55,14 +63,23 @@ class Health(BaseModel):
     """What the server is, and that it is."""
 
     status: str
+    """`ok`, or `draining`: send no new clients here."""
     lanes: dict[str, str]
     """Each lane's wire."""
     sessions: int
     """Streams held, private and shared, running and ended."""
 
 
-def create_app(service: StreamService | None = None, transports: Iterable[Transport] | None = None) -> FastAPI:
+def create_app(
+    service: StreamService | None = None,
+    transports: Iterable[Transport] | None = None,
+    *,
+    authorize: Authorize | None = None,
+) -> FastAPI:
     """Return an app that serves *service* (by default one with the built-in producers) over *transports* (all).
+
+    *authorize* sees every request before the app does (see `transports.authorization`); without it, whoever knows a
+    session's id may use it, and anybody may start one.
 
     The app's lifespan runs the service. Mounted in another app, that one's has to, since a mounted app's isn't run:
 
@@ -87,7 +104,16 @@ def create_app(service: StreamService | None = None, transports: Iterable[Transp
             yield
 
     # No /docs: those pages load scripts from elsewhere.
-    app = FastAPI(title="streamlanes", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="streamlanes",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    # The last one added is the first one met.
+    app.add_middleware(Admission, service=running, wires={lane.name: lane.wire for lane in lanes})
+    app.add_middleware(BodyLimit, max_bytes=running.settings.max_body_bytes)
+    app.add_middleware(Security, settings=running.settings, authorize=authorize)
     app.include_router(sessions_router(running, lanes))
     for lane in lanes:
         app.include_router(lane.router(running))
@@ -114,7 +140,7 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
             known = ", ".join(sorted(service.producers))
             raise BadParameter("producer", f"there is no producer {body.producer!r}; there are {known}")
         try:
-            session = await service.start(body.producer, body.params)
+            session = await service.start(body.producer, body.params, stop_when_unread=body.stop_when_unread)
         except ValidationError as error:
             return invalid(field_errors(error, ["params"]))
         started = Started(
@@ -147,10 +173,19 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
         await service.delete(session_id)
         return Response(status_code=204)
 
+    @router.post("/send/{session_id}", status_code=202)
+    async def send(session_id: str, request: Request) -> Response:
+        service.send(session_id, parse_json(await request.body(), service.settings.max_message_bytes))
+        return Response(status_code=202)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
     @router.get("/healthz")
     async def healthz() -> Health:
         service.check_running()
-        return Health(status="ok", lanes=wires, sessions=len(service.sessions))
+        return Health(status="draining" if service.draining else "ok", lanes=wires, sessions=len(service.sessions))
 
     return router
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from producers import wire
@@ -38,6 +38,10 @@ class Framing(Protocol[T_co]):
         """Frame the last message."""
         ...
 
+    def leave(self, retry: float) -> T_co:
+        """Frame, where the wire has words for it, that the reader is to come back in *retry* seconds."""
+        ...
+
 
 def _compact(value: JSON) -> str:
     return json.dumps(value, separators=(",", ":"))
@@ -48,7 +52,8 @@ def _json_event(epoch: str, event: Event) -> str:
     return f'{{"id":"{epoch}:{event.offset}",{kind}"data":{event.data}}}'
 
 
-def _json_control(name: str, fields: dict[str, JSON]) -> str:
+def control_text(name: str, fields: Mapping[str, JSON]) -> str:
+    """Frame a control message of the JSON wires, without what ends it."""
     return _compact({"control": name, **fields})
 
 
@@ -85,9 +90,17 @@ class SSEFraming:
     def end(self, cursor: Cursor, outcome: Outcome) -> bytes:
         return self._control(wire.END, {"outcome": outcome}, f"{cursor}{wire.SSE_END_SUFFIX}")
 
+    def leave(self, retry: float) -> bytes:
+        return retry_field(retry)
+
     def _control(self, name: str, fields: dict[str, JSON], identity: str | None = None) -> bytes:
         head = "" if identity is None else f"id: {identity}\n"
         return f"{head}event: {wire.SSE_CONTROL_PREFIX}{name}\ndata: {_compact(fields)}\n\n".encode()
+
+
+def retry_field(seconds: float) -> bytes:
+    """Frame how long an EventSource is to wait before it comes back."""
+    return f"retry: {round(seconds * 1000)}\n\n".encode()
 
 
 class WebSocketFraming:
@@ -97,16 +110,19 @@ class WebSocketFraming:
         return tuple([_json_event(epoch, event) for event in events])
 
     def open(self, cursor: Cursor, heartbeat: float) -> tuple[str, ...]:
-        return (_json_control(wire.OPEN, _open_fields(cursor, heartbeat)),)
+        return (control_text(wire.OPEN, _open_fields(cursor, heartbeat)),)
 
     def ping(self) -> tuple[str, ...]:
-        return (_json_control(wire.PING, {}),)
+        return (control_text(wire.PING, {}),)
 
     def gap(self, after: Cursor, following: Cursor, missing: int | None) -> tuple[str, ...]:
-        return (_json_control(wire.GAP, _gap_fields(after, following, missing)),)
+        return (control_text(wire.GAP, _gap_fields(after, following, missing)),)
 
     def end(self, cursor: Cursor, outcome: Outcome) -> tuple[str, ...]:
-        return (_json_control(wire.END, {"outcome": outcome}),)
+        return (control_text(wire.END, {"outcome": outcome}),)
+
+    def leave(self, retry: float) -> tuple[str, ...]:
+        return ()  # the close code says it
 
 
 class NDJSONFraming:
@@ -128,6 +144,9 @@ class NDJSONFraming:
 
     def end(self, cursor: Cursor, outcome: Outcome) -> bytes:
         return _lines(self._messages.end(cursor, outcome))
+
+    def leave(self, retry: float) -> bytes:
+        return b""
 
 
 def _lines(messages: Sequence[str]) -> bytes:
@@ -154,6 +173,9 @@ class PlainTextFraming:
         if outcome is not Outcome.COMPLETED:
             raise Cut(f"the stream ended at {cursor} as {outcome}")
         return b""
+
+    def leave(self, retry: float) -> bytes:
+        raise Cut(f"the server is going away; come back in {retry:.0f} s")
 
 
 class Cut(Exception):

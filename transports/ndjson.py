@@ -13,8 +13,8 @@ from starlette.types import Send
 
 from producers.events import parse_after
 from producers.wire import NDJSON, Wire
-from transports.follow import follow, open_stream
-from transports.framing import Cut, FrameCache, Framing, NDJSONFraming, PlainTextFraming
+from transports.follow import StreamingLane
+from transports.framing import Cut, NDJSONFraming, PlainTextFraming
 from transports.problems import ProblemRoute
 from transports.service import StreamService
 from transports.transport import Transport
@@ -29,29 +29,21 @@ class NDJSONLane:
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
-        lines = _Form("application/x-ndjson", NDJSONFraming())
-        text = _Form("text/plain", PlainTextFraming())
+        lines = StreamingLane(service, self.name, NDJSONFraming())
+        text = StreamingLane(service, self.name, PlainTextFraming())
 
         @router.get(f"/{self.name}/{{stream}}", name=self.name)
         async def stream_events(request: Request, stream: str, after: str = "start") -> Response:
-            form = text if request.headers.get("accept", "").startswith("text/plain") else lines
-            first = await open_stream(service, stream, parse_after(after))
+            plain = request.headers.get("accept", "").startswith("text/plain")
+            lane: StreamingLane[bytes] = text if plain else lines
+            first = await lane.open(stream, parse_after(after))
             return LinesResponse(
-                follow(service, stream, first, form.framing, form.cache),
-                media_type=form.media_type,
+                lane.follow(stream, first).frames(),
+                media_type="text/plain" if plain else "application/x-ndjson",
                 headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             )
 
         return router
-
-
-class _Form:
-    """One of the lane's two forms."""
-
-    def __init__(self, media_type: str, framing: Framing[bytes]) -> None:
-        self.media_type = media_type
-        self.framing = framing
-        self.cache = FrameCache(framing.events)
 
 
 class LinesResponse(StreamingResponse):

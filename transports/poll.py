@@ -12,7 +12,7 @@ from producers.events import Cursor, parse_after
 from producers.log import Batch
 from producers.wire import LONG_POLL, Wire
 from transports.framing import FrameCache, poll_body, poll_events
-from transports.problems import ProblemRoute
+from transports.problems import BadParameter, ProblemRoute
 from transports.service import StreamService
 from transports.transport import Transport
 
@@ -31,6 +31,7 @@ class LongPollLane:
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
         cache = FrameCache(poll_events)
+        metrics = service.metrics.lane(self.name)
 
         @router.get(f"/{self.name}/{{stream}}", name=self.name)
         async def poll(
@@ -40,10 +41,12 @@ class LongPollLane:
             wait: Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 30.0,
             limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 256,
         ) -> Response:
-            with service.reading(stream):
-                batch = await service.read(stream, parse_after(after), limit=limit, max_bytes=MAX_BYTES, wait=0)
-                if not batch.events and batch.outcome is None and wait > 0:
-                    batch = await wait_for_more(request, stream, batch, limit, wait)
+            if wait > service.settings.max_poll_wait:
+                raise BadParameter("wait", f"a poll may wait {service.settings.max_poll_wait:g} s")
+            batch = await service.read(stream, parse_after(after), limit=limit, max_bytes=MAX_BYTES, wait=0)
+            if not batch.events and batch.outcome is None and wait > 0 and not service.draining:
+                batch = await wait_for_more(request, stream, batch, limit, wait)
+            service.sent(stream, batch, metrics)
             events = cache.frame(stream, batch) if batch.events else b""
             return Response(
                 poll_body(events, batch), media_type="application/json", headers={"Cache-Control": "no-store"}

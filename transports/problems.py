@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 
@@ -12,7 +13,16 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from producers.errors import CursorExpired, InvalidCursor, StreamError, UnknownStream
+from producers.errors import (
+    CursorExpired,
+    InboxFull,
+    InvalidCursor,
+    InvalidItem,
+    Refused,
+    StreamEnded,
+    StreamError,
+    UnknownStream,
+)
 from producers.events import JSON
 
 
@@ -39,6 +49,11 @@ def problem(
         media_type="application/problem+json",
         headers={"Cache-Control": "no-store", **(headers or {})},
     )
+
+
+def refusal(error: Refused) -> JSONResponse:
+    """Return a 429 or 503 that says when to come back."""
+    return problem(error.status, str(error), headers={"Retry-After": str(math.ceil(error.retry_after))})
 
 
 def expired_fields(error: CursorExpired) -> dict[str, JSON]:
@@ -68,12 +83,20 @@ def field_errors(error: ValidationError | RequestValidationError, prefix: Sequen
 def from_error(error: StreamError) -> JSONResponse:
     """Return the response that tells *error*."""
     match error:
+        case Refused():
+            return refusal(error)
+        case InboxFull():
+            return problem(429, str(error), headers={"Retry-After": "1"})
+        case StreamEnded():
+            return problem(409, str(error))
         case CursorExpired():
             return problem(410, str(error), extensions=expired_fields(error))
         case UnknownStream():
             return problem(404, str(error))
         case InvalidCursor():
             return invalid([{"field": "after", "message": str(error)}])
+        case InvalidItem():
+            return invalid([{"field": "body", "message": str(error)}])
         case BadParameter():
             return invalid([{"field": error.field, "message": str(error)}])
         case _:

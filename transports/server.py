@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from types import FrameType
 from typing import Final
 
 import uvicorn
 from sse_starlette.sse import AppStatus
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from transports.app import create_app
 from transports.service import StreamService
 from transports.transport import Transport
 
-GRACE: Final = 3
-"""Seconds that readers, and then connections, may take to end once the streams have, when the server stops."""
+STOP_SECONDS: Final = 1
+"""Seconds that connections may take to close once their streams have ended, when the server stops."""
 
 LINGER: Final = 0.5
 """Seconds for which it goes on answering after the streams have ended, for polls that are between two questions."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 picks a free one. Raises OSError."""
+def bind(host: str, port: int, *, send_timeout: float = 10.0) -> socket.socket:
+    """Return a listening socket; port 0 picks a free one. Raises OSError.
+
+    On Linux the kernel ends its connections, and frees what they hold, once their other end has taken or acknowledged
+    nothing for *send_timeout* seconds (TCP_USER_TIMEOUT, tcp(7), which accepted sockets inherit): an application can't
+    end an ASGI server's socket while there is something left to send.
+    """
     family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(send_timeout * 1000))
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:
@@ -34,29 +44,53 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
 
 
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, but: a handshake that can't be read, such as one with too long a header, is answered and closed."""
+
+    def data_received(self, data: bytes) -> None:
+        """Pass the bytes on; a failed handshake is only noted there."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_complete = True
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            self.transport.close()
+
+
 class LaneServer(uvicorn.Server):
-    """uvicorn, but: says when it is ready, and ends the streams before it waits for their connections to close."""
+    """uvicorn, but: says when it is ready, and drains before it closes its listeners."""
 
     def __init__(
         self, config: uvicorn.Config, service: StreamService, ready: Callable[[], None], linger: float
     ) -> None:
         super().__init__(config)
-        self._linger = linger
         self._service = service
         self._ready = ready
+        self._linger = linger
+        self._hurry = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start serving, then say so."""
         await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
         self._ready()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; the second signal ends the draining."""
+        if self.should_exit:
+            self._loop.call_soon_threadsafe(self._hurry.set)
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all streams, running ones as `orphaned`, let their readers take note, then stop."""
+        """Drain, end what still runs as `orphaned`, let its readers take note, then stop."""
+        had_readers = bool(self._service.connections)
+        draining = asyncio.create_task(self._service.drain())
+        hurrying = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        hurrying.cancel()
         await self._service.close()
-        await asyncio.sleep(self._linger)
-        # uvicorn closes WebSockets at once, before a reader that was just woken has sent its end.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._service.unread.wait(), GRACE)
+        if had_readers and not self._hurry.is_set():
+            await asyncio.sleep(self._linger)  # uvicorn closes WebSockets at once, and polls come again
         await super().shutdown(sockets)
 
 
@@ -80,10 +114,11 @@ def server(
         access_log=False,
         log_level="warning",
         server_header=False,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_per_message_deflate=False,  # off on every lane
+        ws_max_size=service.settings.max_message_bytes,
         ws_ping_interval=None,  # heartbeats come from the read loop, on every lane
         timeout_keep_alive=65,  # longer than a poll may wait
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
     return LaneServer(config, service, ready, linger)

@@ -1,28 +1,32 @@
-"""Sessions and shared streams: who produces into the log, and who may still want to read it."""
+"""Sessions and shared streams: who produces into the log, who reads it, and when that ends."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
+import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from producers.catalogue import PRODUCERS
-from producers.errors import UnknownStream
-from producers.events import After, Cursor, Item, Outcome
+from producers.errors import Refused, UnknownStream
+from producers.events import JSON, After, Cursor, Item, Outcome
+from producers.inbox import Inbox
 from producers.journal import Journal
-from producers.log import Batch, EventLog, Retention, StreamInfo
+from producers.log import Batch, EventLog, StreamInfo
 from producers.memory import MemoryLog
 from producers.pacing import LoopPacer, Pacer
-from producers.producer import Producer
+from producers.producer import Context, Producer
 from producers.pump import pump
+from transports.connection import Connection
+from transports.metrics import LaneMetrics, Metrics
+from transports.sessions import Session, SharedStream
+from transports.settings import Settings
 
 logger = logging.getLogger("streamlanes")
 
@@ -30,40 +34,8 @@ READ_EVENTS: Final = 256
 READ_BYTES: Final = 64 * 1024
 """What a streaming lane reads at once: enough to make the work per event small, little enough to send in one go."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedStream:
-    """A public stream that a server declares when it starts."""
-
-    name: str
-    producer: str
-    params: Mapping[str, object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name[:80]!r} can't name a stream: use a-z, 0-9, - and _, at most 64 of them")
-
-
-@dataclass(eq=False)
-class Session:
-    """A running or ended stream, private or shared."""
-
-    id: str
-    """Whoever knows the id of a private one may read and delete it; logs show `short_id`."""
-    producer: str
-    cursor: Cursor
-    shared: bool
-    left_at: float
-    """When its last reader left, or it was created (the service's clock)."""
-    readers: int = 0
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def short_id(self) -> str:
-        """What logs may show."""
-        return self.id if self.shared else f"{self.id[:4]}…"
+RETRY_SECONDS: Final = 5.0
+"""What a reader or starter over a limit is asked to wait."""
 
 
 class StreamService:
@@ -77,34 +49,33 @@ class StreamService:
         *,
         producers: Mapping[str, Producer[Any]] = PRODUCERS,
         shared: Sequence[SharedStream] = (),
+        settings: Settings | None = None,
         log: EventLog | None = None,
-        retention: Retention | None = None,
         pacer: Pacer | None = None,
         journal: Path | None = None,
-        session_ttl: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare a service.
 
-        *session_ttl*: seconds without a reader after which a session is stopped and removed. *journal*: a directory
-        to leave each stream's journal in (see `producers.journal`), for measurements.
+        *settings*: by default those of the environment. *journal*: a directory to leave each stream's journal in (see
+        `producers.journal`), for measurements.
         """
         self.producers = producers
+        self.settings = settings or Settings()
+        self.metrics = Metrics()
         self._shared = shared
         self._log = MemoryLog() if log is None else log
-        self._retention = retention or Retention()
         self._pacer = pacer or LoopPacer()
         self._journal = journal
-        self._session_ttl = session_ttl
         self._clock = clock
         self._sessions: dict[str, Session] = {}
         self._running = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._readers = 0
-        self.unread = asyncio.Event()
-        """Set while nobody reads anything."""
-        self.unread.set()
+        self.connections: set[Connection] = set()
+        self._idle = asyncio.Event()
+        self._drained_at: float | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -127,9 +98,57 @@ class StreamService:
         if self._sweeper is not None:
             self._sweeper.cancel()
         for session in list(self._sessions.values()):
-            if session.task is not None:
-                session.task.cancel()
-            await self._log.finish(session.id, Outcome.ORPHANED)
+            await self._stop(session)
+
+    # Going away
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new sessions are taken any more."""
+        return self._drained_at is not None
+
+    async def drain(self, seconds: float | None = None) -> None:
+        """Take no new sessions, let the running ones end, and return when they have, or after *seconds*.
+
+        By default `settings.drain`. Waiting polls are answered at once. Readers of shared streams, which don't end,
+        are sent away one by one over the time (see `stays_for`), and asked to come back later, spread over as long
+        again. What runs on after that is for `close` to end.
+        """
+        limit = self.settings.drain if seconds is None else seconds
+        self._drained_at = self._clock() + limit
+        self._look_idle()
+        for stream in list(self._sessions):
+            await self._log.wake(stream)
+        try:
+            async with asyncio.timeout(limit):
+                await self._idle.wait()
+        except TimeoutError:
+            logger.info("the time to drain is over; %d sessions still run", self._running_sessions())
+
+    def stays_for(self, stream: str) -> float | None:
+        """Return after how many seconds a reader is to be sent away, at random; None: it may stay."""
+        session = self._sessions.get(stream)
+        if self._drained_at is None or session is None or not session.shared:
+            return None
+        # Not in the last tenth, so that the last of them are told before the process goes.
+        return random.uniform(0, 0.9) * max(self._drained_at - self._clock(), 0)  # noqa: S311
+
+    def back_in(self) -> float:
+        """Return how many seconds a reader that is sent away is asked to wait.
+
+        Until the drain is over, and then for a random part of as long again, so that they don't all come at once.
+        """
+        left = max((self._drained_at or 0) - self._clock(), 0)
+        return left + random.uniform(0, self.settings.drain)  # noqa: S311
+
+    def _running_sessions(self) -> int:
+        return sum(1 for session in self._sessions.values() if session.running and not session.shared)
+
+    def _look_idle(self) -> None:
+        if self.draining and not self._readers and not self._running_sessions():
+            self._idle.set()
+
+    # Sessions
 
     def check_running(self) -> asyncio.TaskGroup:
         """Raise RuntimeError unless the service has been entered."""
@@ -142,21 +161,33 @@ class StreamService:
         """All streams by id or name."""
         return self._sessions
 
-    async def start(self, producer: str, params: Mapping[str, object]) -> Session:
+    async def start(
+        self, producer: str, params: Mapping[str, object], *, stop_when_unread: float | None = None
+    ) -> Session:
         """Start a private session.
 
-        Raises KeyError for an unknown producer, pydantic.ValidationError for parameters that it won't have.
+        *stop_when_unread*: seconds after which its producer is stopped once the last reader has left. Raises KeyError
+        for an unknown producer, pydantic.ValidationError for parameters that it won't have, Refused over the limit of
+        sessions and while draining.
         """
-        return await self._start(secrets.token_urlsafe(16), producer, params, shared=False)
+        if self._drained_at is not None:
+            raise Refused("the server is going away; start it elsewhere", status=503, retry_after=self.back_in())
+        if len(self._sessions) - len(self._shared) >= self.settings.max_sessions:
+            raise Refused("there are too many sessions; try again later", retry_after=RETRY_SECONDS)
+        return await self._start(
+            secrets.token_urlsafe(16), producer, params, shared=False, stop_when_unread=stop_when_unread
+        )
 
     async def delete(self, session_id: str) -> None:
         """Stop a session's producer and drop its events. Raises UnknownStream, also for shared streams."""
-        session = self._sessions.get(session_id)
-        if session is None:
-            raise UnknownStream("there is no such session here; it may have been deleted already")
-        if session.shared:
-            raise UnknownStream("this is a shared stream; it stays for as long as the server runs")
-        await self._remove(session)
+        await self._remove(self._private(session_id))
+
+    def send(self, session_id: str, message: JSON) -> None:
+        """Put *message* into the inbox of a session's producer.
+
+        Raises UnknownStream, also for shared streams, InboxFull, StreamEnded.
+        """
+        self._private(session_id).inbox.put(message)
 
     async def info(self, stream: str) -> StreamInfo:
         """Return a stream's extent and state. Raises UnknownStream."""
@@ -166,29 +197,78 @@ class StreamService:
         """Read the log, as `EventLog.read`."""
         return await self._log.read(stream, after, limit=limit, max_bytes=max_bytes, wait=wait)
 
-    @contextmanager
-    def reading(self, stream: str) -> Iterator[None]:
-        """Count a reader of *stream*, which keeps its session from being taken for abandoned."""
+    async def append(self, stream: str, items: Sequence[Item]) -> Cursor:
+        """Append to a stream, as `EventLog.append`, and count."""
+        head = await self._log.append(stream, items)
+        session = self._sessions[stream]
+        session.appended_at = self._clock()
+        session.head = head.offset
+        self.metrics.appended += len(items)
+        if session.forsaken:
+            self.metrics.appended_unread += len(items)
+        return head
+
+    def sent(self, stream: str, batch: Batch, lane: LaneMetrics) -> None:
+        """Count a batch that is handed to the server for sending."""
+        lane.delivered += len(batch.events)
         session = self._sessions.get(stream)
+        if session is not None and batch.events and batch.cursor.offset == session.head:
+            lane.observe(self._clock() - session.appended_at)
+
+    @contextmanager
+    def reading(self, stream: str, *, lingering: float = 0.0) -> Iterator[None]:
+        """Count a reader of *stream*, which keeps its session from being taken for abandoned.
+
+        It counts as present for *lingering* seconds after it has left. Raises Refused over a limit on readers, and,
+        for shared streams, while draining.
+        """
+        session = self._sessions.get(stream)
+        if self._readers >= self.settings.max_connections:
+            raise Refused("the server has too many readers; try again later", retry_after=RETRY_SECONDS)
+        if session is not None and session.readers >= self.settings.max_readers:
+            raise Refused("the stream has too many readers; try again later", retry_after=RETRY_SECONDS)
+        if self._drained_at is not None and session is not None and session.shared:
+            raise Refused("the server is going away; come back later", status=503, retry_after=self.back_in())
         self._readers += 1
-        self.unread.clear()
         if session is not None:  # a tombstone has readers too, but nothing to keep
-            session.readers += 1
+            session.enter()
         try:
             yield
         finally:
             self._readers -= 1
-            if not self._readers:
-                self.unread.set()
             if session is not None:
-                session.readers -= 1
-                session.left_at = self._clock()
+                session.leave(self._clock() + lingering)
+            self._look_idle()
 
-    async def _start(self, stream: str, producer: str, params: Mapping[str, object], *, shared: bool) -> Session:
+    def _private(self, session_id: str) -> Session:
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise UnknownStream("there is no such session here; it may have been deleted already")
+        if session.shared:
+            raise UnknownStream("this is a shared stream; it stays for as long as the server runs")
+        return session
+
+    async def _start(
+        self,
+        stream: str,
+        producer: str,
+        params: Mapping[str, object],
+        *,
+        shared: bool,
+        stop_when_unread: float | None = None,
+    ) -> Session:
         tasks = self.check_running()
-        items = self.producers[producer].start(params, time.monotonic_ns())
-        cursor = await self._log.create(stream, self._retention)
-        session = Session(stream, producer, cursor, shared, self._clock())
+        inbox = Inbox(self.settings.max_inbox)
+        items = self.producers[producer].start(params, Context(start_ns=time.monotonic_ns(), inbox=inbox))
+        session = Session(
+            id=stream,
+            producer=producer,
+            cursor=await self._log.create(stream, self.settings.retention),
+            shared=shared,
+            inbox=inbox,
+            stop_when_unread=stop_when_unread,
+            left_at=self._clock(),
+        )
         self._sessions[stream] = session
         session.task = tasks.create_task(self._produce(session, items))
         return session
@@ -197,31 +277,57 @@ class StreamService:
         journal = None if self._journal is None else Journal(self._journal, session.cursor.epoch)
         outcome = Outcome.COMPLETED
         try:
-            await pump(items, self._log, session.id, pacer=self._pacer, journal=journal)
+            await pump(items, self, session.id, pacer=self._pacer, journal=journal)
         except Exception:  # the border to other people's code: whatever it raises, its readers must learn of the end
             logger.exception("producer %s of stream %s failed", session.producer, session.short_id)
             outcome = Outcome.FAILED
         finally:
+            session.running = False
+            session.inbox.close()
+            self._look_idle()
             if journal is not None:
                 journal.close()
+        await self._finish(session, outcome)
+
+    async def _finish(self, session: Session, outcome: Outcome) -> None:
+        self.metrics.ended[outcome] += 1
         await self._log.finish(session.id, outcome)
+
+    async def _stop(self, session: Session) -> None:
+        if session.running and session.task is not None:
+            session.task.cancel()
+            session.running = False
+            session.inbox.close()
+            await self._finish(session, Outcome.ORPHANED)
 
     async def _remove(self, session: Session) -> None:
         if session.task is not None:
             session.task.cancel()
         del self._sessions[session.id]
+        if session.running:
+            self.metrics.ended[Outcome.DELETED] += 1
         await self._log.delete(session.id)
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(min(max(self._session_ttl / 10, 0.05), 5.0))
-            await self._remove_abandoned()
+            await asyncio.sleep(min(self.settings.session_ttl / 10, 0.5))
+            self._drop_blocked()
+            await self._look_after_sessions()
 
-    async def _remove_abandoned(self) -> None:
-        expired = self._clock() - self._session_ttl
+    def _drop_blocked(self) -> None:
+        since = time.monotonic() - self.settings.send_timeout
+        for connection in self.connections:
+            if connection.blocked_since is not None and connection.blocked_since <= since:
+                connection.drop()
+
+    async def _look_after_sessions(self) -> None:
+        now = self._clock()
         for session in list(self._sessions.values()):
-            if session.shared or session.readers or session.left_at > expired:
-                await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads
-            else:
+            if session.abandoned(now, self.settings.session_ttl):
                 logger.info("session %s was abandoned and is removed", session.short_id)
                 await self._remove(session)
+            elif session.unread_too_long(now):
+                logger.info("session %s has no reader any more; its producer is stopped", session.short_id)
+                await self._stop(session)
+            else:
+                await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads

@@ -11,8 +11,8 @@ from sse_starlette import EventSourceResponse
 from producers.errors import CursorExpired
 from producers.events import After, Cursor, parse_after
 from producers.wire import SSE, SSE_END_SUFFIX, Wire
-from transports.follow import follow, open_stream
-from transports.framing import FrameCache, SSEFraming
+from transports.follow import StreamingLane
+from transports.framing import SSEFraming
 from transports.problems import ProblemRoute
 from transports.service import StreamService
 from transports.transport import Transport
@@ -27,8 +27,7 @@ class SSELane:
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
-        framing = SSEFraming()
-        cache = FrameCache(framing.events)
+        lane = StreamingLane(service, self.name, SSEFraming())
 
         @router.get(f"/{self.name}/{{stream}}", name=self.name)
         async def stream_events(
@@ -43,13 +42,13 @@ class SSELane:
                 return Response(status_code=204)  # the one status that stops an EventSource without an error
             gap = None
             try:
-                first = await open_stream(service, stream, place)
+                first = await lane.open(stream, place)
             except CursorExpired as expired:
                 if not _is_event_source(request):
                     raise
                 gap = expired
-                first = await open_stream(service, stream, expired.oldest)
-            frames = follow(service, stream, first, framing, cache, gap=gap)
+                first = await lane.open(stream, expired.oldest)
+            frames = lane.follow(stream, first, gap=gap).frames()
             return EventSourceResponse(frames, ping=0)  # heartbeats come from the read loop
 
         return router

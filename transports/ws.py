@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
+from collections.abc import Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from producers.errors import CursorExpired, InvalidCursor, UnknownStream
-from producers.events import parse_after
-from producers.log import Batch
-from producers.wire import WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
-from transports.follow import follow, open_stream
-from transports.framing import FrameCache, WebSocketFraming
+from producers.errors import CursorExpired, InvalidCursor, InvalidItem, StreamError, UnknownStream
+from producers.events import JSON, parse_after
+from producers.inbox import parse_json
+from producers.wire import REFUSED, WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
+from transports.authorization import selected_subprotocol
+from transports.follow import Follower, StreamingLane
+from transports.framing import WebSocketFraming, control_text
 from transports.problems import expired_fields
 from transports.service import StreamService
 from transports.transport import Transport
+
+ENDED: Final = 1000
+GOING_AWAY: Final = 1001
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +35,13 @@ class WebSocketLane:
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter()
-        framing = WebSocketFraming()
-        cache = FrameCache(framing.events)
+        lane = StreamingLane(service, self.name, WebSocketFraming())
 
         @router.websocket(f"/{self.name}/{{stream}}", name=self.name)
         async def stream_events(websocket: WebSocket, stream: str) -> None:
-            await websocket.accept()
+            await websocket.accept(selected_subprotocol(websocket))
             try:
-                first = await open_stream(service, stream, parse_after(websocket.query_params.get("after", "start")))
+                first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
             except InvalidCursor as error:
                 await websocket.close(WS_BAD_PARAMETERS, str(error))
             except UnknownStream as error:
@@ -46,31 +50,44 @@ class WebSocketLane:
                 reason = json.dumps(expired_fields(error), separators=(",", ":"))
                 await websocket.close(WS_CURSOR_EXPIRED, reason)
             else:
-                await send_stream(websocket, stream, first)
-
-        async def send_stream(websocket: WebSocket, stream: str, first: Batch) -> None:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_until_gone, websocket, tasks.cancel_scope)
-                try:
-                    async with aclosing(follow(service, stream, first, framing, cache)) as frames:
-                        async for texts in frames:
-                            for text in texts:
-                                await websocket.send({"type": "websocket.send", "text": text})
-                    await websocket.close()
-                except WebSocketDisconnect:
-                    pass  # the client left while we were sending
-                tasks.cancel_scope.cancel()
+                await _talk(websocket, service, stream, lane.follow(stream, first))
 
         return router
 
 
-async def _until_gone(websocket: WebSocket, reader: anyio.CancelScope) -> None:
-    """End the reader when its client leaves: a socket that nobody reads from would never tell."""
-    while True:
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            reader.cancel()
-            return
+async def _talk(websocket: WebSocket, service: StreamService, stream: str, follower: Follower[tuple[str, ...]]) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_listen, websocket, service, stream, tasks.cancel_scope)
+        with suppress(WebSocketDisconnect):  # the client may leave while we are sending
+            async with aclosing(follower.frames()) as frames:
+                async for texts in frames:
+                    for text in texts:
+                        await websocket.send({"type": "websocket.send", "text": text})
+            await websocket.close(ENDED if follower.ended else GOING_AWAY)
+        tasks.cancel_scope.cancel()
+
+
+async def _listen(websocket: WebSocket, service: StreamService, stream: str, reader: anyio.CancelScope) -> None:
+    """Take what the client sends, and end the reader when its client leaves.
+
+    Always, whatever the stream does: a socket that nobody reads from would never tell.
+    """
+    with suppress(WebSocketDisconnect):
+        while (message := await websocket.receive())["type"] != "websocket.disconnect":
+            try:
+                service.send(stream, parse_message(message, service.settings.max_message_bytes))
+            except StreamError as error:
+                refused = control_text(REFUSED, {"reason": str(error)})
+                await websocket.send({"type": "websocket.send", "text": refused})
+    reader.cancel()
+
+
+def parse_message(message: Mapping[str, object], max_bytes: int) -> JSON:
+    """Read a frame that a client sent. Raises InvalidItem for anything but a text frame of JSON that isn't too long."""
+    text = message.get("text")
+    if not isinstance(text, str):
+        raise InvalidItem("a message is a text frame")
+    return parse_json(text, max_bytes)
 
 
 TRANSPORT: Final[Transport] = WebSocketLane()

@@ -6,10 +6,9 @@ import pytest
 
 import clients
 from clients import Client, Options
-from producers.log import Retention
 from tests.serving import serving
 from tests.sources import Fed, sources
-from transports import SharedStream, StreamService, Transport, discover
+from transports import Settings, SharedStream, StreamService, Transport, discover
 
 TRANSPORTS = discover()
 
@@ -41,7 +40,7 @@ def service(fed: Fed) -> StreamService:
     return StreamService(
         producers=sources(fed),
         shared=[SharedStream(name="ended", producer="ticker", params={"count": 600, "arrivals": "at-once"})],
-        retention=Retention(max_events=1000),
+        settings=Settings(retain_events=1000),
     )
 
 

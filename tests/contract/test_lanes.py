@@ -14,6 +14,7 @@ from clients import Client, EventStream, Options
 from producers.errors import CursorExpired, StreamFailed, StreamOrphaned, UnknownStream
 from producers.events import After, Cursor, Event, Outcome, encode_json
 from producers.log import Batch
+from producers.producer import Context
 from producers.wire import WEBSOCKET, WS_BAD_PARAMETERS
 from tests.sources import AWKWARD, Fed
 from transports import StreamService, Transport
@@ -221,7 +222,12 @@ async def test_a_reader_that_falls_off_the_tail_is_told_what_is_missing(
         fed.queue.put_nowait("first")
         await anext(stream)
         await until_reading(service, session.id, 0 if transport.wire == "long-poll" else 1)
-        items = [item async for item in service.producers["ticker"].start({"count": 1500, "arrivals": "at-once"}, 0)]
+        items = [
+            item
+            async for item in service.producers["ticker"].start(
+                {"count": 1500, "arrivals": "at-once"}, Context(start_ns=0)
+            )
+        ]
         await service._log.append(session.id, items)  # more at once than retention keeps
         with pytest.raises(CursorExpired) as told:
             await anext(stream)

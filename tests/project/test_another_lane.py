@@ -28,8 +28,8 @@ from starlette.responses import StreamingResponse
 from producers.events import parse_after
 from producers.wire import NDJSON, Wire
 from transports import StreamService, Transport
-from transports.follow import follow, open_stream
-from transports.framing import FrameCache, WebSocketFraming
+from transports.follow import StreamingLane
+from transports.framing import WebSocketFraming
 from transports.problems import ProblemRoute
 
 
@@ -40,15 +40,14 @@ class EachLine:
 
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
-        framing = WebSocketFraming()
-        cache = FrameCache(framing.events)
+        lane = StreamingLane(service, self.name, WebSocketFraming())
 
         @router.get("/ndjson-each/{stream}", name=self.name)
         async def stream_events(stream: str, after: str = "start") -> Response:
-            first = await open_stream(service, stream, parse_after(after))
+            first = await lane.open(stream, parse_after(after))
 
             async def lines():
-                async for texts in follow(service, stream, first, framing, cache):
+                async for texts in lane.follow(stream, first).frames():
                     for text in texts:
                         yield text + "\\n"
 

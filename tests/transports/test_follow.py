@@ -9,12 +9,13 @@ import pytest
 
 from producers.errors import CursorExpired
 from producers.events import Item
-from producers.log import Retention
 from producers.memory import MemoryLog
 from tests.sources import Fed, sources
-from transports.follow import follow, open_stream
-from transports.framing import FrameCache, NDJSONFraming
-from transports.service import Session, StreamService
+from transports.follow import StreamingLane
+from transports.framing import NDJSONFraming
+from transports.service import StreamService
+from transports.sessions import Session
+from transports.settings import Settings
 
 HEARTBEAT = 0.2
 """Seconds; short, since these tests wait for it."""
@@ -24,18 +25,9 @@ HEARTBEAT = 0.2
 async def followed(
     service: StreamService, stream: str, *, gap: CursorExpired | None = None
 ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
-    framing = NDJSONFraming()
-    frames = follow(
-        service,
-        stream,
-        await open_stream(service, stream, "start"),
-        framing,
-        FrameCache(framing.events),
-        gap=gap,
-        heartbeat=HEARTBEAT,
-        jitter=lambda low, _: low,
-    )
-    async with asyncio.timeout(10), aclosing(frames):
+    lane = StreamingLane(service, "test", NDJSONFraming(), jitter=lambda low, _: low)
+    follower = lane.follow(stream, await lane.open(stream, "start"), gap=gap)
+    async with asyncio.timeout(10), aclosing(follower.frames()) as frames:
         yield frames
 
 
@@ -60,7 +52,9 @@ async def log() -> MemoryLog:
 
 @pytest.fixture
 async def service(fed: Fed, log: MemoryLog) -> AsyncIterator[StreamService]:
-    async with StreamService(producers=sources(fed), log=log, retention=Retention(max_events=4)) as running:
+    async with StreamService(
+        producers=sources(fed), log=log, settings=Settings(retain_events=4, heartbeat=HEARTBEAT)
+    ) as running:
         yield running
 
 
@@ -119,11 +113,3 @@ async def test_a_stream_that_is_removed_ends_without_an_end(
         await service.delete(session.id)
         del log._streams[session.id]  # as its tombstone does after a minute
         assert await anext(frames, None) is None
-
-
-async def test_a_reader_is_counted_while_it_reads(service: StreamService, session: Session) -> None:
-    async with followed(service, session.id) as frames:
-        assert session.readers == 0
-        await names(frames, 1)
-        assert session.readers == 1
-    assert session.readers == 0

@@ -12,12 +12,13 @@ import pytest
 from fastapi import FastAPI
 
 import clients
-from producers.log import Retention
 from tests.serving import serving, serving_app
 from tests.sources import Fed, sources
 from transports.app import create_app
 from transports.poll import LongPollLane
-from transports.service import SharedStream, StreamService
+from transports.service import StreamService
+from transports.sessions import SharedStream
+from transports.settings import Settings
 
 EVENT_SOURCE = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}  # what Chromium sends
 
@@ -32,7 +33,7 @@ async def service(fed: Fed) -> StreamService:
     return StreamService(
         producers=sources(fed),
         shared=[SharedStream(name="ended", producer="ticker", params={"count": 5, "arrivals": "at-once", "size": 32})],
-        retention=Retention(max_events=100),
+        settings=Settings(retain_events=100),
     )
 
 
@@ -233,7 +234,7 @@ async def test_a_reader_whose_client_is_gone_stops_waiting(
 ) -> None:
     stream = await start(http, "silent")
     reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
-    writer.write(f"GET /{lane}/{stream}?after=now HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.write(f"GET /{lane}/{stream}?after=now HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     async with asyncio.timeout(5):
         while not service.sessions[stream].readers:
             await asyncio.sleep(0.01)

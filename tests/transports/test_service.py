@@ -11,7 +11,9 @@ from producers.errors import UnknownStream
 from producers.events import Outcome
 from producers.log import Batch
 from tests.sources import Fed, sources
-from transports.service import SharedStream, StreamService
+from transports.service import StreamService
+from transports.sessions import SharedStream
+from transports.settings import Settings
 
 
 async def read(service: StreamService, stream: str, wait: float = 5) -> Batch:
@@ -85,7 +87,7 @@ async def test_leaving_the_service_ends_running_streams_as_orphaned() -> None:
 
 
 async def test_a_session_that_was_never_read_is_removed_after_its_ttl_with_all_it_held() -> None:
-    async with StreamService(producers=sources(), session_ttl=0.1) as service:
+    async with StreamService(producers=sources(), settings=Settings(session_ttl=0.1)) as service:
         session = await service.start("silent", {})
         left = weakref.ref(session)
         await gone(service, session.id)
@@ -97,13 +99,13 @@ async def test_a_session_that_was_never_read_is_removed_after_its_ttl_with_all_i
 
 
 async def test_an_ended_session_is_removed_after_its_ttl_too() -> None:
-    async with StreamService(session_ttl=0.1) as service:
+    async with StreamService(settings=Settings(session_ttl=0.1)) as service:
         session = await service.start("ticker", {"count": 1})
         await gone(service, session.id)
 
 
 async def test_a_session_that_is_being_read_is_not_abandoned() -> None:
-    async with StreamService(producers=sources(), session_ttl=0.1) as service:
+    async with StreamService(producers=sources(), settings=Settings(session_ttl=0.1)) as service:
         kept = await service.start("silent", {})
         with service.reading(kept.id):
             for _ in range(3):  # three others come and go meanwhile
@@ -114,7 +116,7 @@ async def test_a_session_that_is_being_read_is_not_abandoned() -> None:
 
 async def test_a_shared_stream_is_never_abandoned() -> None:
     shared = SharedStream(name="news", producer="ticker", params={"count": 1})
-    async with StreamService(shared=[shared], session_ttl=0.1) as service:
+    async with StreamService(shared=[shared], settings=Settings(session_ttl=0.1)) as service:
         await gone(service, (await service.start("ticker", {})).id)
         assert "news" in service.sessions
 
