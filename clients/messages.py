@@ -6,7 +6,6 @@ Everything here is pure: text in, values out. What the wire doesn't allow raises
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
@@ -56,6 +55,8 @@ class Ended:
 
 
 Message: TypeAlias = Opened | Received | Ping | Gap | Ended
+
+MAX_SECONDS: Final = 86_400
 
 Fields: TypeAlias = Mapping[str, object]
 
@@ -111,9 +112,9 @@ def count_in(fields: Fields, name: str) -> int | None:
 def seconds_in(fields: Fields, name: str) -> float:
     """Read a positive number of seconds."""
     value = fields.get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_SECONDS:
         return float(value)
-    raise ProtocolViolation(f"{name!r} is {value!r:.80}, not a number of seconds")
+    raise ProtocolViolation(f"{name!r} is {value!r:.80}, not a number of seconds, at most a day")
 
 
 def outcome_in(fields: Fields) -> Outcome:

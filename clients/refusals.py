@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Final
 
 from clients.messages import Fields, count_in, cursor_in, json_object
 from producers.errors import (
@@ -21,6 +22,9 @@ from producers.errors import (
 from producers.events import After, Cursor
 from producers.wire import WS_CURSOR_EXPIRED, WS_UNKNOWN
 
+MAX_PATIENCE: Final = 3600.0
+"""Seconds; whoever asks for more patience is asked again then."""
+
 
 def refused_with_status(
     status: int, *, body: bytes, after: After = "start", retry_after: str | None = None, location: str | None = None
@@ -32,7 +36,7 @@ def refused_with_status(
     problem = _problem(body)
     message = "; ".join(_reasons(status, problem))
     if status in {429, 503}:
-        return Refused(message, retry_after=seconds_until(retry_after))
+        return Refused(message, status=status, retry_after=seconds_until(retry_after))
     if status >= 500:
         return ConnectionLost(message)
     if status == 404:
@@ -58,7 +62,10 @@ def refused_with_code(code: int, reason: str, *, after: After) -> StreamError:
 
 
 def seconds_until(retry_after: str | None) -> float:
-    """Read a Retry-After field, seconds or a date (RFC 9110, 10.2.3); 0 for none, a past one or an unreadable one."""
+    """Read a Retry-After field, seconds or a date (RFC 9110, 10.2.3), up to an hour.
+
+    0 for none, a past one or an unreadable one.
+    """
     if retry_after is None:
         return 0.0
     try:
@@ -68,7 +75,7 @@ def seconds_until(retry_after: str | None) -> float:
             seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):  # TypeError: a date without a zone
             return 0.0
-    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
+    return min(max(seconds, 0.0), MAX_PATIENCE) if math.isfinite(seconds) else 0.0
 
 
 def _problem(body: bytes) -> Fields:

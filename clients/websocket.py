@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from websockets.asyncio.client import connect
+from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 
@@ -23,6 +23,14 @@ from producers.wire import WEBSOCKET, Wire
 CLOSE_TIMEOUT: Final = 0.25
 """Seconds that a server gets to say goodbye, to a reader who leaves early or has found it silent. Its goodbye is behind
 the events that were on the way, which nobody reads any more, so waiting longer would bring nothing."""
+
+
+class connect(client.connect):  # noqa: N801 (as there)
+    """websockets', but a redirect isn't followed, as on the other wires: the caller is told of it."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Leave it as it is."""
+        return exc
 
 
 class WebSocketClient:

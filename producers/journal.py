@@ -10,7 +10,8 @@ import sys
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from producers.events import Item
 
@@ -24,7 +25,7 @@ class Stamp(NamedTuple):
 
 
 class Journal:
-    """Writes one stream's file; an append of items is one write."""
+    """Writes one stream's file; an append of items is one write. A context manager. Raises OSError."""
 
     def __init__(self, directory: Path, epoch: str) -> None:
         self._file = (directory / f"{epoch}.journal").open("wb", buffering=0)
@@ -41,6 +42,14 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def read_journal(directory: Path, epoch: str) -> list[Stamp]:

@@ -19,6 +19,8 @@ from transports.service import StreamService
 from transports.sessions import SharedStream
 from transports.settings import Settings
 
+logger = logging.getLogger("streamlanes")
+
 OFFERED = "; ".join(f"{name} ({', '.join(kind.params.model_fields)})" for name, kind in PRODUCERS.items())
 
 P = ParamSpec("P")
@@ -69,9 +71,10 @@ def serve(host: str, port: int, streams: tuple[str, ...], journal: Path | None, 
     service = StreamService(shared=shared, settings=settings, journal=journal)
     try:
         listener = bind(host, port, send_timeout=settings.send_timeout)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(
-            f"can't listen on {host} port {port}: {error.strerror}; choose another --host or --port (0: a free one)"
+            f"can't listen on {host!r} port {port}: {reason}; choose another --host or --port (0: a free one)"
         ) from error
 
     def ready() -> None:
@@ -79,7 +82,10 @@ def serve(host: str, port: int, streams: tuple[str, ...], journal: Path | None, 
         # of milliseconds.
         gc.collect()
         gc.freeze()
-        click.echo(f"listening on {url_of(listener)}")
+        try:
+            click.echo(f"listening on {url_of(listener)}")
+        except OSError as error:
+            logger.warning("can't say where it listens (%s): %s", error.strerror, url_of(listener))
         for stream in shared:
             click.echo(f"shared stream: /LANE/{stream.name} ({stream.producer})", err=True)
 
@@ -114,6 +120,8 @@ def parse_stream(text: str) -> SharedStream:
         before, equals, value = part.partition("=")
         if equals and before.isidentifier():
             key = before
+            if key in params:
+                raise click.BadParameter(f"{key} is given twice in {text!r}", param_hint="--stream")
             params[key] = value
         elif key:
             params[key] += f",{part}"

@@ -125,6 +125,11 @@ class WebSocketFraming:
         return ()  # the close code says it
 
 
+def close_reason(text: str) -> str:
+    """Cut *text* to what a WebSocket's close may say: 123 bytes (RFC 6455 §5.5)."""
+    return text.encode(errors="replace")[:123].decode(errors="ignore")
+
+
 class NDJSONFraming:
     """Lines: WebSocket's messages, each with a newline behind it."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
 
+from producers.errors import CursorExpired, StreamError
 from producers.events import Cursor, parse_after
 from producers.log import Batch
 from producers.wire import LONG_POLL, Wire
@@ -43,29 +46,42 @@ class LongPollLane:
         ) -> Response:
             if wait > service.settings.max_poll_wait:
                 raise BadParameter("wait", f"a poll may wait {service.settings.max_poll_wait:g} s")
-            batch = await service.read(stream, parse_after(after), limit=limit, max_bytes=MAX_BYTES, wait=0)
+            place = parse_after(after)
+            read = partial(service.read, stream, limit=limit, max_bytes=MAX_BYTES)
+            batch = await read(place, wait=0)
             if not batch.events and batch.outcome is None and wait > 0 and not service.draining:
-                batch = await wait_for_more(request, stream, batch, limit, wait)
+                try:
+                    batch = await _unless_gone(request, read(batch.cursor, wait=wait), batch)
+                except CursorExpired as expired:
+                    if isinstance(place, Cursor):
+                        raise
+                    batch = await read(expired.oldest, wait=0)  # who asked for no place in particular has missed none
             service.sent(stream, batch, metrics)
             events = cache.frame(stream, batch) if batch.events else b""
             return Response(
                 poll_body(events, batch), media_type="application/json", headers={"Cache-Control": "no-store"}
             )
 
-        async def wait_for_more(request: Request, stream: str, empty: Batch, limit: int, wait: float) -> Batch:
-            cursor: Cursor = empty.cursor
-            batch = empty
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_until_gone, request, tasks.cancel_scope)
-                batch = await service.read(stream, cursor, limit=limit, max_bytes=MAX_BYTES, wait=wait)
-                tasks.cancel_scope.cancel()
-            return batch
-
         return router
 
 
+async def _unless_gone(request: Request, reading: Coroutine[None, None, Batch], empty: Batch) -> Batch:
+    """Return what *reading* does, or *empty*, which nobody will see, as soon as the client has left."""
+    batch = empty
+    expired: StreamError | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_until_gone, request, tasks.cancel_scope)
+        try:
+            batch = await reading
+        except StreamError as error:  # out of a task group it would come wrapped
+            expired = error
+        tasks.cancel_scope.cancel()
+    if expired is not None:
+        raise expired
+    return batch
+
+
 async def _until_gone(request: Request, reader: anyio.CancelScope) -> None:
-    """End the wait when its client leaves."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     reader.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,10 @@ from producers.errors import (
     UnknownStream,
 )
 from producers.events import JSON
+
+MAX_ERRORS: Final = 20
+MAX_FIELD: Final = 200
+"""How much is said about a request that is wrong all over."""
 
 
 class BadParameter(StreamError):
@@ -70,13 +75,13 @@ def invalid(errors: Sequence[Mapping[str, JSON]]) -> JSONResponse:
 def field_errors(error: ValidationError | RequestValidationError, prefix: Sequence[str] = ()) -> list[dict[str, JSON]]:
     """Return `field` and `message` of each error; a field within another is `outer.inner`."""
     found: list[dict[str, JSON]] = []
-    for part in error.errors():
+    for part in error.errors()[:MAX_ERRORS]:
         # Where JSON doesn't parse, the location is a place in the text.
         names = () if part["type"] == "json_invalid" else part["loc"]
         location = [str(name) for name in names if name not in {"body", "query", "path", "header"}]
         field = ".".join([*prefix, *location])
         message = part["msg"] if field else f"{part['msg']}; send a JSON object, as Content-Type: application/json"
-        found.append({"field": field or "body", "message": message})
+        found.append({"field": field[:MAX_FIELD] or "body", "message": message[:MAX_FIELD]})
     return found
 
 
@@ -105,6 +110,8 @@ def from_error(error: StreamError) -> JSONResponse:
 
 def from_http(error: HTTPException) -> JSONResponse:
     """Return the response that the framework's *error* stands for."""
+    if error.status_code == 400:  # a body in which JSON can't even be looked for
+        return invalid([{"field": "body", "message": f"{error.detail}; send a JSON object in UTF-8"}])
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 

@@ -44,6 +44,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from transports.authorization import Authorize, NotAllowed, selected_subprotocol
+from transports.framing import close_reason
 from transports.problems import problem
 from transports.settings import Settings
 
@@ -57,8 +58,6 @@ SECURITY_HEADERS: Final = (
 )
 """What every response gets, unless it has its own."""
 
-MAX_REASON: Final = 123
-"""Bytes that a close frame has for its reason (RFC 6455 §5.5)."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _PAGE_SCHEMES: Final = {"ws": "http", "wss": "https"}
@@ -224,7 +223,7 @@ class Security:
             return
         with suppress(WebSocketDisconnect):  # who has left needs no telling
             await websocket.accept(selected_subprotocol(websocket))
-            await websocket.close(error.close_code, _clipped(_text(error)))
+            await websocket.close(error.close_code, close_reason(_text(error)))
 
     def _refusal(self, connection: HTTPConnection) -> Response | None:
         hosts = connection.headers.getlist("host")
@@ -286,7 +285,3 @@ def _told(error: NotAllowed | None) -> Response | None:
 
 def _text(error: NotAllowed) -> str:
     return str(error).encode(errors="replace").decode()  # a lone surrogate has no bytes
-
-
-def _clipped(reason: str) -> str:
-    return reason.encode()[:MAX_REASON].decode(errors="ignore")

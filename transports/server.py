@@ -112,6 +112,7 @@ def server(
     config = uvicorn.Config(
         create_app(service, transports),
         access_log=False,
+        log_config=None,  # whoever runs it says where its log goes
         log_level="warning",
         server_header=False,
         ws=WebSocketProtocol,

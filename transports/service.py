@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -151,8 +151,8 @@ class StreamService:
     # Sessions
 
     def check_running(self) -> asyncio.TaskGroup:
-        """Raise RuntimeError unless the service has been entered."""
-        if self._tasks is None:
+        """Raise RuntimeError unless the service has been entered, and all is well with it."""
+        if self._tasks is None or self._sweeper is None or (self._sweeper.done() and not self.draining):
             raise RuntimeError("the service isn't running; enter it (async with service) in the app's lifespan")
         return self._tasks
 
@@ -274,10 +274,10 @@ class StreamService:
         return session
 
     async def _produce(self, session: Session, items: AsyncGenerator[Item, None]) -> None:
-        journal = None if self._journal is None else Journal(self._journal, session.cursor.epoch)
         outcome = Outcome.COMPLETED
         try:
-            await pump(items, self, session.id, pacer=self._pacer, journal=journal)
+            with nullcontext() if self._journal is None else Journal(self._journal, session.cursor.epoch) as journal:
+                await pump(items, self, session.id, pacer=self._pacer, journal=journal)
         except Exception:  # the border to other people's code: whatever it raises, its readers must learn of the end
             logger.exception("producer %s of stream %s failed", session.producer, session.short_id)
             outcome = Outcome.FAILED
@@ -285,8 +285,6 @@ class StreamService:
             session.running = False
             session.inbox.close()
             self._look_idle()
-            if journal is not None:
-                journal.close()
         await self._finish(session, outcome)
 
     async def _finish(self, session: Session, outcome: Outcome) -> None:

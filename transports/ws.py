@@ -17,7 +17,7 @@ from producers.inbox import parse_json
 from producers.wire import REFUSED, WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
 from transports.authorization import selected_subprotocol
 from transports.follow import Follower, StreamingLane
-from transports.framing import WebSocketFraming, control_text
+from transports.framing import WebSocketFraming, close_reason, control_text
 from transports.problems import expired_fields
 from transports.service import StreamService
 from transports.transport import Transport
@@ -43,9 +43,9 @@ class WebSocketLane:
             try:
                 first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
             except InvalidCursor as error:
-                await websocket.close(WS_BAD_PARAMETERS, str(error))
+                await websocket.close(WS_BAD_PARAMETERS, close_reason(str(error)))
             except UnknownStream as error:
-                await websocket.close(WS_UNKNOWN, str(error))
+                await websocket.close(WS_UNKNOWN, close_reason(str(error)))
             except CursorExpired as error:
                 reason = json.dumps(expired_fields(error), separators=(",", ":"))
                 await websocket.close(WS_CURSOR_EXPIRED, reason)
@@ -62,7 +62,7 @@ async def _talk(websocket: WebSocket, service: StreamService, stream: str, follo
             async with aclosing(follower.frames()) as frames:
                 async for texts in frames:
                     for text in texts:
-                        await websocket.send({"type": "websocket.send", "text": text})
+                        await _send(websocket, text)
             await websocket.close(ENDED if follower.ended else GOING_AWAY)
         tasks.cancel_scope.cancel()
 
@@ -77,9 +77,16 @@ async def _listen(websocket: WebSocket, service: StreamService, stream: str, rea
             try:
                 service.send(stream, parse_message(message, service.settings.max_message_bytes))
             except StreamError as error:
-                refused = control_text(REFUSED, {"reason": str(error)})
-                await websocket.send({"type": "websocket.send", "text": refused})
+                await _send(websocket, control_text(REFUSED, {"reason": str(error)}))
     reader.cancel()
+
+
+async def _send(websocket: WebSocket, text: str) -> None:
+    """Send a text frame. Raises WebSocketDisconnect."""
+    try:
+        await websocket.send({"type": "websocket.send", "text": text})
+    except RuntimeError as error:  # the server has closed it by itself, for frames that break the protocol
+        raise WebSocketDisconnect(1006) from error
 
 
 def parse_message(message: Mapping[str, object], max_bytes: int) -> JSON:
