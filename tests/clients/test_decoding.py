@@ -38,7 +38,7 @@ EVENTS = st.builds(
     lambda cursor, kind, data: Received(cursor.epoch, Event(cursor.offset, kind, data)), CURSORS, TYPES, DATA
 )
 CONTROLS: st.SearchStrategy[Message] = (
-    st.builds(Opened, CURSORS, st.floats(0.001, 1e6))
+    st.builds(Opened, CURSORS, st.floats(0.001, 86_400))
     | st.just(Ping())
     | st.builds(Gap, CURSORS, CURSORS, st.none() | st.integers(0, 2**53))
     | st.builds(Ended, st.sampled_from(Outcome))
@@ -136,6 +136,7 @@ WRONG = [
     '{"control":"open","cursor":"k3f9a2:1","heartbeat":0}',
     '{"control":"open","cursor":"k3f9a2:1","heartbeat":true}',
     '{"control":"open","cursor":"k3f9a2:1","heartbeat":1e999}',
+    '{"control":"open","cursor":"k3f9a2:1","heartbeat":1' + "0" * 400 + "}",
     '{"control":"gap","after":"k3f9a2:1","next":"k3f9a2:3","missing":-1}',
     '{"control":"end","outcome":"well"}',
     "[" * 100_000,
