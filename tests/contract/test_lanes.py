@@ -236,7 +236,7 @@ async def test_a_reader_that_falls_off_the_tail_is_told_what_is_missing(
         assert stream.reconnects == 0
 
 
-@pytest.mark.parametrize("after", ["x", "", "k3f9a2", "k3f9a2:-1", "K:1", "end"])
+@pytest.mark.parametrize("after", ["x", "", "k3f9a2", "k3f9a2:-1", "K:1", "end", "%F0%9F%98%80" * 40, "%00" * 40])
 async def test_a_bad_cursor_is_refused(url: str, transport: Transport, after: str) -> None:
     target = f"{url}/{transport.name}/ended?after={after}"
     if transport.wire == WEBSOCKET:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import socket
 import subprocess
@@ -88,6 +89,9 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--journal", "/no/such/folder"], "--journal"),
         (["--retain-events", "0"], "--retain-events"),
         (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
+        (["--host", "a" * 70 + ".b"], "--host"),
+        (["--session-ttl", "nan"], "--session-ttl"),
+        (["--stream", "news=ticker,rate=1,rate=2"], "given twice"),
     ],
 )
 def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: str) -> None:
@@ -96,6 +100,21 @@ def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: 
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_it_serves_on_when_nobody_reads_what_it_says() -> None:
+    command = [sys.executable, "-m", "streamlanes", "serve", "--port", "0"]
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        url = re.search(r"http://\S+", process.stderr.readline())
+        assert url is not None
+        assert httpx.get(f"{url[0]}/healthz").json()["status"] == "ok"
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=10)
+    assert "Traceback" not in errors
 
 
 def test_a_port_in_use_is_said() -> None:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 import clients
+from producers.events import Item
 from tests.serving import serving, serving_app
 from tests.sources import Fed, sources
 from transports.app import create_app
@@ -94,8 +95,9 @@ async def test_a_bad_start_is_a_problem_that_names_the_field(http: httpx.AsyncCl
     assert field in problem["detail"]
 
 
-async def test_a_body_that_is_not_json_is_a_problem(http: httpx.AsyncClient) -> None:
-    response = await http.post("/start", content=b'{"producer": "tok', headers={"Content-Type": "application/json"})
+@pytest.mark.parametrize("body", [b'{"producer": "tok', b'{"producer":"\xff"}', b"[" * 100_000, b"9" * 5000])
+async def test_a_body_that_is_not_json_is_a_problem(http: httpx.AsyncClient, body: bytes) -> None:
+    response = await http.post("/start", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "body"
 
@@ -115,6 +117,12 @@ async def test_errors_before_the_first_byte_are_problems(http: httpx.AsyncClient
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "no-store"
     assert response.json()["status"] == status
+
+
+async def test_a_body_that_is_wrong_all_over_gets_a_short_answer(http: httpx.AsyncClient) -> None:
+    response = await http.post("/start", json={"producer": "tokens"} | {f"{n}" * 300: 1 for n in range(1000)})
+    assert response.status_code == 422
+    assert len(response.content) < 20_000
 
 
 async def test_a_wrong_method_is_told_the_right_one(http: httpx.AsyncClient) -> None:
@@ -218,6 +226,21 @@ async def test_a_lost_response_loses_nothing(http: httpx.AsyncClient) -> None:
     assert first.json() == second.json()
     rest = (await http.get(f"/poll/ended?after={first.json()['cursor']}")).json()
     assert [event["data"]["n"] for event in rest["events"]] == [4, 5]
+
+
+async def test_a_waiting_poll_that_falls_off_the_tail_is_told(http: httpx.AsyncClient, service: StreamService) -> None:
+    stream = await start(http, "silent")
+    cursor = (await http.get(f"/poll/{stream}?after=now&wait=0")).json()["cursor"]
+    epoch = cursor.split(":")[0]
+    async with asyncio.TaskGroup() as tasks:
+        told = tasks.create_task(http.get(f"/poll/{stream}?after={epoch}:3&wait=30"))
+        anew = tasks.create_task(http.get(f"/poll/{stream}?after=now&wait=30"))
+        while service.sessions[stream].readers < 2:
+            await asyncio.sleep(0.01)
+        await service.append(stream, [Item(n) for n in range(250)])  # of which 100 are kept
+    assert told.result().status_code == 410
+    assert told.result().json()["missing"] == 150
+    assert [event["data"] for event in anew.result().json()["events"]] == list(range(150, 250))
 
 
 async def test_an_empty_poll_says_where_to_go_on(http: httpx.AsyncClient) -> None:

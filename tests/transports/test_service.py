@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import weakref
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -119,6 +121,19 @@ async def test_a_shared_stream_is_never_abandoned() -> None:
     async with StreamService(shared=[shared], settings=Settings(session_ttl=0.1)) as service:
         await gone(service, (await service.start("ticker", {})).id)
         assert "news" in service.sessions
+
+
+async def test_a_journal_that_cannot_be_written_fails_its_stream_and_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    shared = SharedStream(name="news", producer="ticker", params={"rate": 1})
+    async with StreamService(shared=[shared], journal=folder) as service:
+        await service.read("news", "start", limit=1, max_bytes=100, wait=5)
+        shutil.rmtree(folder)
+        session = await service.start("ticker", {"count": 3})
+        assert (await read(service, session.id)).outcome is Outcome.FAILED
+        assert (await service.info("news")).outcome is None
+        service.check_running()
 
 
 async def test_bad_parameters_start_nothing() -> None:
