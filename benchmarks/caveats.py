@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-BUSY: Final = 0.9
+from benchmarks.clocks import UNKNOWN
+from benchmarks.usage import BUSY, SHORT_NS, Usage, limit
+
 STEAL: Final = 0.01
-CPU_WINDOW: Final = 0.5
+WAITED: Final = 0.1
 ROUNDS_FOR_A_VERDICT: Final = 10
 
 
@@ -20,18 +23,38 @@ class Caveat:
     size: float = 0.0
 
 
-def engine_busy(cpu_ns: int, window_ns: int, *, loaded: bool) -> list[Caveat]:
-    """The engine may have been the bottleneck."""
-    share = cpu_ns / window_ns
-    what = "latencies may be its own" if loaded else "the lane may be faster than its events/s"
-    return _if(share > BUSY, Caveat(name=f"load engine at its limit: {what}", detail=_percent(share), size=share))
-
-
-def server_busy(cpu_ns: int | None, window_ns: int) -> list[Caveat]:
+def overloaded(server: Usage) -> list[Caveat]:
     """Under an open loop a server without reserve shows its backlog, not its latency."""
-    share = (cpu_ns or 0) / window_ns
-    name = "server at its limit: latencies are of a backlog"
-    return _if(share > BUSY, Caveat(name=name, detail=_percent(share), size=share))
+    share = server.busiest or 0
+    name = "overloaded, so without latency"
+    return _if(share > BUSY, Caveat(name=name, detail=f"server busy {share:.0%} of its busiest second", size=share))
+
+
+def engine_busy(engine: Usage) -> list[Caveat]:
+    """The engine may have been the bottleneck of a load trial."""
+    share = engine.busiest or 0
+    name = "load engine at its limit: latencies may be its own"
+    return _if(share > BUSY, Caveat(name=name, detail=f"{share:.0%} of its busiest second", size=share))
+
+
+def engine_limits(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
+    """A saturated trial was as fast as the engine, not as the lane, or may have been."""
+    server_ns, engine_ns = server.busy_ns(), engine.busy_ns()
+    if server_ns is None or engine_ns is None:
+        return []
+    shares = server_ns / window_ns, engine_ns / window_ns
+    detail = f"engine busy {shares[1]:.0%}, server {shares[0]:.0%}"
+    name = "limited by the load engine: events/s is a lower bound of the lane's, compare server µs/event"
+    return _if(limit(*shares) in {"engine", "both"}, Caveat(name=name, detail=detail, size=shares[1]))
+
+
+def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
+    """Other processes had the CPUs of this trial's for some of the time."""
+    waited = {"server": server.waited_ns, "engine": engine.waited_ns}
+    shares = {name: value / window_ns for name, value in waited.items() if value is not None}
+    worst = max(shares.values(), default=0)
+    detail = ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) + " of the time"
+    return _if(worst > WAITED, Caveat(name="waited for a CPU that other processes had", detail=detail, size=worst))
 
 
 def harness_lag(lag_p99_ns: int | None, latency_p50_ns: int | None) -> list[Caveat]:
@@ -55,17 +78,20 @@ def steal(share: float | None) -> list[Caveat]:
     return _if((share or 0) > STEAL, Caveat(name="CPU time stolen by the hypervisor", detail=detail, size=share or 0))
 
 
-def cpu(server_cpu_ns: int | None, window_ns: int) -> list[Caveat]:
+def cpu(server: Usage, window_ns: int) -> list[Caveat]:
     """CPU figures need a clock, and some time."""
-    window = Caveat(name=f"CPU window under {CPU_WINDOW} s", detail=f"{window_ns / 1e9:.2f} s", size=-window_ns)
+    window = Caveat(name=f"CPU window under {SHORT_NS / 1e9} s", detail=f"{window_ns / 1e9:.2f} s", size=-window_ns)
     clock = Caveat(name="the server's CPU clock can't be read here", detail="no CPU figures")
-    return _if(window_ns < CPU_WINDOW * 1e9, window) + _if(server_cpu_ns is None, clock)
+    return _if(window_ns < SHORT_NS, window) + _if(server.cpu_ns is None, clock)
 
 
-def preliminary(rounds: int) -> list[Caveat]:
+def preliminary(load_rounds: int, saturated_rounds: int) -> list[Caveat]:
     """Differences between lanes may be chance."""
-    detail = f"{rounds} {'round' if rounds == 1 else 'rounds'}; {ROUNDS_FOR_A_VERDICT} are needed"
-    return _if(rounds < ROUNDS_FOR_A_VERDICT, Caveat(name="preliminary, no verdict", detail=detail))
+    counts = {"load": load_rounds, "saturated": saturated_rounds}
+    kinds = {kind: rounds for kind, rounds in counts.items() if 0 < rounds < ROUNDS_FOR_A_VERDICT}
+    rounds = " and ".join(f"{count} {'round' if count == 1 else 'rounds'} of {kind}" for kind, count in kinds.items())
+    caveat = Caveat(name="preliminary, no verdict", detail=f"{rounds} trials; {ROUNDS_FOR_A_VERDICT} are needed")
+    return _if(bool(kinds), caveat)
 
 
 def placement(cpus: int, server_cpu: int | None, engine_cpu: int | None) -> list[Caveat]:
@@ -77,12 +103,19 @@ def placement(cpus: int, server_cpu: int | None, engine_cpu: int | None) -> list
 
 
 def congestion_control(name: str) -> list[Caveat]:
-    """METHOD's is cubic; bbr paces what it sends, on loopback too."""
-    return _if(name != "cubic", Caveat(name="TCP congestion control", detail=f"{name}, where METHOD has cubic"))
+    """It decides when bytes are sent: bbr paces them, on loopback too."""
+    detail = f"{name}; not comparable with runs under another, such as cubic, Linux's default: it decides when to send"
+    return _if(name not in {"cubic", UNKNOWN}, Caveat(name="TCP congestion control", detail=detail))
+
+
+def left_out(lanes: Mapping[str, str]) -> list[Caveat]:
+    """There are more lanes than were measured."""
+    detail = ", ".join(f"{lane} (wire {wire!r}, which the load engine can't read)" for lane, wire in lanes.items())
+    return _if(bool(lanes), Caveat(name="lanes left out", detail=detail))
 
 
 def pacing() -> list[Caveat]:
-    """METHOD wants a pacer of its own process."""
+    """A pacer in a process of its own would wake sooner."""
     detail = "on its own timer (1 ms steps), so producing is part of the server's load and the lag part of the latency"
     return [Caveat(name="the server paces its producers itself", detail=detail)]
 
@@ -101,7 +134,3 @@ def interrupted(finished: int, planned: int) -> list[Caveat]:
 
 def _if(condition: bool, caveat: Caveat) -> list[Caveat]:
     return [caveat] if condition else []
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%} of a CPU"

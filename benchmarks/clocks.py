@@ -10,6 +10,27 @@ from typing import Final, NamedTuple
 UNKNOWN: Final = "unknown"
 
 
+class ProcessTime(NamedTuple):
+    """Of a process, since its start; None where it can't be read."""
+
+    cpu_ns: int | None
+    waited_ns: int | None
+    """In which it could have run, and another process had the CPU."""
+
+
+def process_time(pid: int) -> ProcessTime:
+    """Return what process *pid* has used of CPUs, and waited for one, so far.
+
+    The wait is that of its main thread, which runs the event loop: the second number of /proc/PID/schedstat
+    (Documentation/scheduler/sched-stats.rst of the kernel), in nanoseconds.
+    """
+    try:
+        waited_ns = int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return ProcessTime(process_cpu_ns(pid), None)
+    return ProcessTime(process_cpu_ns(pid), waited_ns)
+
+
 def process_cpu_ns(pid: int) -> int | None:
     """Return the CPU time that all threads of process *pid* have used so far; None where it can't be read.
 

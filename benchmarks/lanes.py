@@ -10,6 +10,7 @@ from benchmarks.gate import Verdict, total
 from benchmarks.histogram import Histogram, is_supported
 from benchmarks.records import Kind
 from benchmarks.results import LoadFigures, Result
+from benchmarks.usage import Limit, limit
 
 PERCENTILES: Final = (50, 90, 99, 99.9)
 
@@ -46,8 +47,10 @@ class LoadRow:
     pause: Spread
     """The producer's part of `first_event`."""
     connect: Spread
+    in_time: float
+    """Share of the events that came within the deadline."""
     goodput: float
-    """Events a second."""
+    """Events within the deadline, a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +67,13 @@ class Row:
     """Events received per second of the window."""
     server_cpu_us: float | None
     """Per event."""
-    engine_cpu_us: float | None
     server_share: float | None
     """Of one CPU."""
     engine_share: float | None
+    limit: Limit | None
+    """Which side made it as fast as it was; of interest in saturated trials."""
+    overloaded: bool
+    """In one trial at least: the lane has no latency then, since that of its other trials would flatter it."""
     load: LoadRow | None
 
 
@@ -84,11 +90,12 @@ def _row(lane: str, kind: Kind, trials: Sequence[Result]) -> Row:
     verdict = total([trial.verdict for trial in trials])
     events = sum(trial.events for trial in trials)
     window_ns = sum(trial.window_ns for trial in trials)
-    cpu = [trial.server_cpu_ns for trial in trials if trial.server_cpu_ns is not None]
-    server_ns = sum(cpu) if len(cpu) == len(trials) else None
-    engine_ns = sum(trial.engine_cpu_ns for trial in trials)
-    figures = [trial.load for trial in trials if trial.load is not None]
     counts = verdict.ok and events > 0
+    server_ns = _total([trial.server.cpu_ns for trial in trials]) if counts else None
+    engine_ns = _total([trial.engine.cpu_ns for trial in trials]) if counts else None
+    server_busy_ns = _total([trial.server.busy_ns() for trial in trials]) if counts else None
+    engine_busy_ns = _total([trial.engine.busy_ns() for trial in trials]) if counts else None
+    figures = [trial.load for trial in trials if trial.load is not None]
     return Row(
         lane=lane,
         kind=kind,
@@ -97,16 +104,27 @@ def _row(lane: str, kind: Kind, trials: Sequence[Result]) -> Row:
         readers=sum(trial.readers for trial in trials),
         verdict=verdict,
         rate=events / window_ns * 1e9 if counts else None,
-        server_cpu_us=server_ns / events / 1e3 if counts and server_ns is not None else None,
-        engine_cpu_us=engine_ns / events / 1e3 if counts else None,
-        server_share=server_ns / window_ns if counts and server_ns is not None else None,
-        engine_share=engine_ns / window_ns if counts else None,
-        load=_load_row(figures, window_ns) if counts and figures else None,
+        server_cpu_us=None if server_ns is None else server_ns / events / 1e3,
+        server_share=_share(server_ns, window_ns),
+        engine_share=_share(engine_ns, window_ns),
+        limit=limit(_share(server_busy_ns, window_ns), _share(engine_busy_ns, window_ns)),
+        overloaded=any(trial.overloaded for trial in trials),
+        load=_load_row(figures, events, window_ns) if counts and figures else None,
     )
 
 
-def _load_row(trials: Sequence[LoadFigures], window_ns: int) -> LoadRow:
+def _total(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _share(part_ns: int | None, window_ns: int) -> float | None:
+    return None if part_ns is None else part_ns / window_ns
+
+
+def _load_row(trials: Sequence[LoadFigures], events: int, window_ns: int) -> LoadRow:
     samples = sum(trial.samples for trial in trials)
+    in_time = sum(trial.in_time for trial in trials)
     first_event = Histogram.merged(trial.first_event for trial in trials)
     pause = Histogram.merged(trial.pause for trial in trials)
     connect = Histogram.merged(trial.connect for trial in trials)
@@ -118,7 +136,8 @@ def _load_row(trials: Sequence[LoadFigures], window_ns: int) -> LoadRow:
         first_event=spread(first_event, len(first_event)),
         pause=spread(pause, len(pause)),
         connect=spread(connect, len(connect)),
-        goodput=sum(trial.in_time for trial in trials) / window_ns * 1e9,
+        in_time=in_time / events,
+        goodput=in_time / window_ns * 1e9,
     )
 
 

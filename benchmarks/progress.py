@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.results import Result
 from benchmarks.run import Observer
@@ -16,19 +16,25 @@ from benchmarks.trial import TrialPlan
 class _Bars:
     def __init__(self, progress: Progress, trials: int) -> None:
         self._progress = progress
-        self._run = progress.add_task("trials", total=trials)
-        self._trial = progress.add_task("", total=None)
+        self._trials = trials
+        self._finished = 0
+        self._run = progress.add_task("trials", total=trials, count=f"0/{trials}")
+        self._trial = progress.add_task("", total=None, count="")
+        self._events: int | None = None
 
     def started(self, trial: TrialPlan) -> None:
-        expected = sum(expected.events for expected in trial.expected) if trial.kind == "load" else None
+        # A saturated trial reads the same events over and over, until its time is up.
+        self._events = sum(expected.events for expected in trial.expected) if trial.kind == "load" else None
         name = f"{trial.kind} {trial.lane}, round {trial.round}"
-        self._progress.update(self._trial, description=name, total=expected, completed=0)
+        self._progress.update(self._trial, description=name, total=self._events, completed=0, count="")
 
     def received(self, events: int) -> None:
-        self._progress.update(self._trial, completed=events)
+        count = f"{events:,}" if self._events is None else f"{events:,}/{self._events:,}"
+        self._progress.update(self._trial, completed=events, count=count)
 
     def finished(self, result: Result) -> None:
-        self._progress.advance(self._run)
+        self._finished += 1
+        self._progress.update(self._run, completed=self._finished, count=f"{self._finished}/{self._trials}")
         if not result.verdict.ok:
             self._progress.console.print(describe(result), highlight=False, markup=False)
 
@@ -57,7 +63,12 @@ def watching(console: Console, trials: Sequence[TrialPlan]) -> Iterator[Observer
     if not console.is_terminal:
         yield _Lines(console, len(trials))
         return
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         yield _Bars(progress, len(trials))
 

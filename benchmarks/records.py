@@ -20,10 +20,11 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import TypeAdapter
 
+from benchmarks.clocks import ProcessTime
 from benchmarks.expected import Expected
 from benchmarks.plan import Session
 
@@ -41,7 +42,7 @@ class Spec:
     lane: str
     wire: str
     server_pid: int | None
-    """Its CPU clock is read at both ends of the window; None: a server whose clock can't be read."""
+    """Its clocks are read during the window; None: a server whose clocks can't be read."""
     deadline: float
     """Seconds after the window's start at which a reader that hasn't ended is given up."""
     sessions: tuple[Session, ...] = ()
@@ -78,6 +79,14 @@ class Reader:
     """Why the reading ended early."""
 
 
+class Sample(NamedTuple):
+    """The clocks of both processes at a time."""
+
+    at_ns: int
+    server: ProcessTime
+    engine: ProcessTime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """The engine's side of a trial."""
@@ -85,12 +94,14 @@ class Engine:
     boot_id: str
     time_namespace: str
     loop: str
-    started_ns: int
-    ended_ns: int
-    server_cpu_ns: int | None
-    """Of the server process between the two."""
-    engine_cpu_ns: int
+    samples: tuple[Sample, ...]
+    """The first as the window begins, the last as it ends, others between."""
     readers: tuple[Reader, ...]
+
+    @property
+    def window_ns(self) -> int:
+        """From the start of the clock to the last reader's end."""
+        return self.samples[-1].at_ns - self.samples[0].at_ns
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ SUMMARY: Final = "summary.md"
 
 
 def print_report(console: Console, header: Header, results: Sequence[Result], planned: int) -> None:
-    """Print the tables, what was refused, and the caveats. Reads well from 100 columns on, and without colours."""
+    """Print the tables, what was refused, and the caveats. Reads well from 80 columns on, and without colours."""
     for table in _tables(header, results, tail=False):
         console.print()
         console.print(_rich(table))
@@ -42,10 +42,7 @@ def write_summary(folder: Path, header: Header, results: Sequence[Result], plann
     if refused:
         sections += ["## Refused, and so without figures", _list(refused)]
     sections += [
-        (
-            "A percentile is printed if at least 10 independent samples lie beyond it; histograms are merged over "
-            "trials, percentiles never averaged."
-        ),
+        "Histograms are merged over trials, percentiles never averaged.",
         "## Caveats",
         _list(tables.doubts(header, results, planned)),
         "## Environment",
@@ -72,9 +69,18 @@ def _tables(header: Header, results: Sequence[Result], *, tail: bool) -> list[Ta
 
 
 def _rich(table: Table) -> RichTable:
-    rich = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    rich = RichTable(
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for name in table.head:
-        rich.add_column(name, justify="left" if name == "lane" else "right", overflow="fold")
+        # Another package's lane may have a long name; that alone may be broken.
+        lane = name == "lane"
+        rich.add_column(name, justify="left" if lane else "right", overflow="fold", no_wrap=not lane)
     for row in table.rows:
         rich.add_row(*row)
     return rich
@@ -93,7 +99,7 @@ def _markdown(table: Table) -> str:
 
 
 def _one_line(text: str) -> str:
-    return text.replace("/\n", "/").replace("\n", " ")
+    return text.replace("\n", " ")
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ its trial ends, so that an interrupted run keeps what it has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,6 +18,7 @@ from benchmarks.environment import Environment
 from benchmarks.gate import Verdict
 from benchmarks.records import Kind
 from benchmarks.scenario import Scenario
+from benchmarks.usage import BUSY, Usage
 
 FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"
@@ -61,6 +62,8 @@ class Header:
     duration: float
     """Seconds from a load trial's start to when its last event is due, in the first round."""
     environment: Environment
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Lanes that `all` would have, and the wires for which the engine has no reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +101,19 @@ class Result:
     verdict: Verdict
     window_ns: int
     """From the start of the clock to the last reader's end."""
-    server_cpu_ns: int | None
-    engine_cpu_ns: int
+    server: Usage
+    engine: Usage
     load: LoadFigures | None
     """Of load trials that are correct."""
     caveats: tuple[Caveat, ...]
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the server was without reserve under load, so that latencies are of its backlog.
+
+        That is: in some second of the trial it was busy, running or waiting for its CPU, for more than 90 % of it.
+        """
+        return self.kind == "load" and (self.server.busiest or 0) > BUSY
 
 
 _HEADER: Final = TypeAdapter(Header)

@@ -12,6 +12,7 @@ from benchmarks.histogram import Histogram, is_supported
 from benchmarks.join import JoinError, Times, check_clocks, first_event_ns, join
 from benchmarks.records import Column, Engine, Trial, read_engine, read_trial
 from benchmarks.results import LoadFigures, Result
+from benchmarks.usage import NOTHING_USED, usage
 from producers.journal import read_journal
 
 
@@ -29,10 +30,17 @@ def summarise(folder: Path) -> Result:
             load, doubts = _load(folder, trial, engine, columns)
         except (JoinError, FileNotFoundError) as error:
             return _failed(folder, trial, str(error))
-    window_ns = engine.ended_ns - engine.started_ns
-    doubts += caveats.engine_busy(engine.engine_cpu_ns, window_ns, loaded=trial.kind == "load")
+    times_ns = [sample.at_ns for sample in engine.samples]
+    server_usage = usage(times_ns, [sample.server for sample in engine.samples])
+    engine_usage = usage(times_ns, [sample.engine for sample in engine.samples])
+    if trial.kind == "load":
+        doubts += caveats.overloaded(server_usage)
+        doubts += caveats.engine_busy(engine_usage)
+    else:
+        doubts += caveats.engine_limits(server_usage, engine_usage, engine.window_ns)
+    doubts += caveats.disturbed(server_usage, engine_usage, engine.window_ns)
     doubts += caveats.steal(trial.steal)
-    doubts += caveats.cpu(engine.server_cpu_ns, window_ns)
+    doubts += caveats.cpu(server_usage, engine.window_ns)
     return Result(
         trial=folder.name,
         kind=trial.kind,
@@ -41,9 +49,9 @@ def summarise(folder: Path) -> Result:
         readers=len(engine.readers),
         events=sum(reader.events for reader in engine.readers),
         verdict=verdict,
-        window_ns=window_ns,
-        server_cpu_ns=engine.server_cpu_ns,
-        engine_cpu_ns=engine.engine_cpu_ns,
+        window_ns=engine.window_ns,
+        server=server_usage,
+        engine=engine_usage,
         load=load,
         caveats=tuple(doubts),
     )
@@ -81,11 +89,9 @@ def _load(folder: Path, trial: Trial, engine: Engine, columns: Sequence[Column])
         samples=samples,
         in_time=sum(value <= deadline_ns for value in times.latency),
     )
-    window_ns = engine.ended_ns - engine.started_ns
     p50 = latency.percentiles([50])[0] if is_supported(50, samples) else None
     lag_p99 = lag.percentiles([99])[0] if is_supported(99, samples) else None
     doubts = [
-        *caveats.server_busy(engine.server_cpu_ns, window_ns),
         *caveats.harness_lag(lag_p99, p50),
         *caveats.start_lag(start_lag.max, p50),
     ]
@@ -110,8 +116,8 @@ def _failed(folder: Path, trial: Trial, fault: str) -> Result:
         events=0,
         verdict=Verdict(failures=(fault,)),
         window_ns=0,
-        server_cpu_ns=None,
-        engine_cpu_ns=0,
+        server=NOTHING_USED,
+        engine=NOTHING_USED,
         load=None,
         caveats=(),
     )

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks import caveats
 from benchmarks.caveats import Caveat
+from benchmarks.histogram import MIN_BEYOND
 from benchmarks.lanes import PERCENTILES, LoadRow, Row, Spread, rows
 from benchmarks.results import Header, Result
+from benchmarks.usage import BUSY, MOSTLY_BUSY
 
 NOTHING: Final = "-"
-GATE: Final = "lost/\nrepeated/\nreordered"
+GATE: Final = "faults"
+GATE_NOTE: Final = "faults: events lost/repeated/reordered."
+LIMITS: Final = {
+    ("engine", "both"): "engine, both: the load engine set the pace, or shared in it (both busy over "
+    f"{BUSY:.0%}), so events/s is a lower bound of the lane's; compare server µs/event.",
+    (
+        "neither",
+    ): "neither: the two wait for each other, as with a request for each batch; events/s is then responses a "
+    "second times events per response, a figure of round trips and not a capacity.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,67 +38,80 @@ class Table:
 
 
 def load_table(header: Header, results: Sequence[Result], *, tail: bool) -> Table | None:
-    """Return the lanes under load, if there were such trials; with *tail*, p99.9 too."""
+    """Return the lanes under load, if there were such trials; with *tail*, all there is to say of them."""
     load = header.scenario.load
     lanes = rows(results, "load", header.scenario.lanes)
     if load is None or not lanes:
         return None
     shown = PERCENTILES if tail else PERCENTILES[:-1]
     arrivals = (
-        f"over {load.spread:g} s" if header.trace is None else f"as in {header.trace.file}, x{header.trace.speed:g}"
+        f"over {load.spread:g} s" if header.trace is None else f"as in {header.trace.file}, x{header.trace.speed:,.12g}"
     )
-    pause = next((milliseconds(row.load.pause.p50) for row in lanes if row.load is not None), NOTHING)
+    clients = "1 client" if header.sessions == 1 else f"{header.sessions:,} clients"
     return Table(
-        title=f"Under load: {header.sessions} clients, each with its own stream of tokens",
+        title=f"Under load: {clients}, each with its own stream of tokens",
         head=(
-            *("lane", "trials", "events", GATE),
+            *("lane", "trials", GATE),
             *(f"p{percentile:g}\nms" for percentile in shown),
-            *("max\nms", "first\nms", "goodput\nevents/s", "server\nµs/event"),
+            *("max\nms", "in\ntime"),
+            *(("goodput\nevents/s", "events") if tail else ()),
+            *("server\nµs/event", "server\nCPU"),
         ),
-        rows=tuple(_load_cells(row, len(shown)) for row in lanes),
+        rows=tuple(_load_cells(row, len(shown), tail=tail) for row in lanes),
         notes=(
-            f"Clients come {arrivals}; {header.events:,} events a trial, {load.rate:g}/s on each stream.",
+            f"Clients come {arrivals}; {header.events:,} events a trial, {load.rate:,.12g}/s on each stream.",
+            GATE_NOTE,
             "p50 to max: event latency, from when an event was due to when its bytes were received.",
-            f"first: from the request to the first event, p50; the producer's own pause has a p50 of {pause} ms.",
-            f"goodput: events a second that came once, in order, and within {load.deadline * 1e3:g} ms.",
-            "server: its CPU time for each event delivered, producing it and starting the sessions included.",
+            *(_too_few(shown) if any(_lacks(row, len(shown)) for row in lanes) else ()),
+            f"in time: came once, in order, and within {load.deadline * 1e3:,.12g} ms of when they were due.",
+            (
+                "server: CPU time for each event, with producing it and starting the sessions. It changes with the "
+                "load (wake-ups, sessions): compare lanes within a run, not runs of different loads."
+            ),
         ),
     )
 
 
-def _load_cells(row: Row, percentiles: int) -> tuple[str, ...]:
+def _load_cells(row: Row, percentiles: int, *, tail: bool) -> tuple[str, ...]:
     load = row.load
+    latency = None if load is None or row.overloaded else load.latency
     times = (
-        _missing(percentiles + 2)
-        if load is None
-        else (
-            *(milliseconds(value) for value in load.latency.percentiles[:percentiles]),
-            milliseconds(load.latency.max),
-            milliseconds(load.first_event.p50),
-        )
+        (NOTHING,) * (percentiles + 1)
+        if latency is None
+        else (*(milliseconds(value) for value in latency.percentiles[:percentiles]), milliseconds(latency.max))
     )
-    goodput = NOTHING if load is None else f"{load.goodput:,.0f}"
-    return (row.lane, str(row.trials), f"{row.events:,}", _gate(row), *times, goodput, _number(row.server_cpu_us))
+    totals = (NOTHING if load is None else f"{load.goodput:,.0f}", f"{row.events:,}") if tail else ()
+    in_time = NOTHING if load is None else percent_in_time(load.in_time)
+    server = (_number(row.server_cpu_us), _share(row.server_share))
+    return (row.lane, str(row.trials), _gate(row), *times, in_time, *totals, *server)
 
 
 def parts_table(header: Header, results: Sequence[Result]) -> Table | None:
     """Return where the latency went, if there were load trials with figures."""
-    lanes = [(row.lane, row.load) for row in rows(results, "load", header.scenario.lanes) if row.load is not None]
+    lanes = [
+        (row.lane, row.load)
+        for row in rows(results, "load", header.scenario.lanes)
+        if row.load is not None and not row.overloaded
+    ]
     if not lanes:
         return None
+    pause = lanes[0][1].pause.p50
+    own = "" if pause is None else f"; the producer's own pause has a p50 of {milliseconds(pause)} ms"
+    few = any(load.first_event.p50 is None for _, load in lanes)
     return Table(
-        title="Where the event latency went",
+        title="Where the event latency went, and the first event (ms)",
         head=(
-            "lane",
-            *("harness lag\np50 ms", "p99\nms", "queueing\np50 ms", "p99\nms", "delivery\np50 ms", "p99\nms"),
-            "connect\np50 ms",
+            *("lane", "lag\np50", "lag\np99", "queueing\np50", "queueing\np99", "delivery\np50", "delivery\np99"),
+            *("connect\np50", "first\np50"),
         ),
         rows=tuple((lane, *_parts(load)) for lane, load in lanes),
         notes=(
             (
-                "harness lag: due to when the server's pacer woke for it; queueing: to when it was in the "
-                "log; delivery, which is the lane's own part: to when it was received. connect isn't part of any other."
+                "lag, the harness's own: from due to when the server's pacer woke for it; queueing: to when it was in "
+                "the log; delivery, which is the lane's part: to when it was received."
             ),
+            f"first: from the request to the first event{own}. connect is part of none of them.",
+            *(("connect, first: one sample a client; a p50 takes 20.",) if few else ()),
         ),
     )
 
@@ -94,7 +119,7 @@ def parts_table(header: Header, results: Sequence[Result]) -> Table | None:
 def _parts(load: LoadRow) -> tuple[str, ...]:
     spreads: tuple[Spread, ...] = (load.lag, load.queueing, load.delivery)
     pairs = (milliseconds(value) for spread in spreads for value in (spread.p50, spread.p99))
-    return (*pairs, milliseconds(load.connect.p50))
+    return (*pairs, milliseconds(load.connect.p50), milliseconds(load.first_event.p50))
 
 
 def saturated_table(header: Header, results: Sequence[Result]) -> Table | None:
@@ -103,21 +128,18 @@ def saturated_table(header: Header, results: Sequence[Result]) -> Table | None:
     lanes = rows(results, "saturated", header.scenario.lanes)
     if saturated is None or not lanes:
         return None
+    limits = {row.limit for row in lanes}
     return Table(
         title=f"Saturated: {saturated.events:,} events of {saturated.size} bytes, read from a full log",
-        head=(
-            *("lane", "trials", "readings", GATE, "events/s"),
-            *("server\nµs/event", "engine\nµs/event", "server\nCPU", "engine\nCPU"),
-        ),
+        head=("lane", "trials", GATE, "events/s", "limited\nby", "server\nµs/event", "server\nCPU", "engine\nCPU"),
         rows=tuple(
             (
                 row.lane,
                 str(row.trials),
-                str(row.readers),
                 _gate(row),
                 NOTHING if row.rate is None else f"{row.rate:,.0f}",
+                NOTHING if row.limit is None else row.limit,
                 _number(row.server_cpu_us),
-                _number(row.engine_cpu_us),
                 _share(row.server_share),
                 _share(row.engine_share),
             )
@@ -125,7 +147,9 @@ def saturated_table(header: Header, results: Sequence[Result]) -> Table | None:
         ),
         notes=(
             f"One connection at a time, from the start to the end, again until {saturated.seconds:g} s were measured.",
-            "server, engine: CPU time for each event; on loopback the sender pays for the receiver's TCP work too.",
+            f"limited by: the busier side, if it ran, or waited for its CPU, at least {MOSTLY_BUSY:.0%} of the time.",
+            *(note for names, note in LIMITS.items() if limits & {*names}),
+            "server µs/event: its CPU time; on loopback the sender pays for the receiver's TCP work too.",
         ),
     )
 
@@ -134,13 +158,16 @@ def doubts(header: Header, results: Sequence[Result], planned: int) -> list[str]
     """Return the run's caveats, then the worst of each name, lane and kind of trial."""
     environment, trace = header.environment, header.trace
     load = [result for result in results if result.kind == "load"]
-    rounds = len({result.round for result in load or results})
+    load_rounds, saturated_rounds = (
+        len({result.round for result in results if result.kind == kind}) for kind in ("load", "saturated")
+    )
     of_run = [
         *caveats.interrupted(len(results), planned),
-        *caveats.preliminary(rounds),
+        *caveats.preliminary(load_rounds, saturated_rounds),
         *caveats.placement(environment.cpus, environment.server_cpu, environment.engine_cpu),
         *caveats.congestion_control(environment.sysctls["net.ipv4.tcp_congestion_control"]),
         *(caveats.pacing() if load else []),
+        *caveats.left_out(header.left_out),
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]
     worst: dict[str, dict[str, Caveat]] = {}
@@ -183,11 +210,24 @@ def _share(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.0%}"
 
 
+def percent_in_time(share: float) -> str:
+    """Return *share*, rounded down: 100 % is all of them."""
+    return "100%" if share == 1 else f"{math.floor(share * 1000) / 10:.1f}%"
+
+
 def _gate(row: Row) -> str:
     verdict = row.verdict
     counts = f"{verdict.lost}/{verdict.repeated}/{verdict.reordered}"
-    return counts if verdict.ok else f"{counts}\nREFUSED"
+    if not verdict.ok:
+        return f"{counts}\nREFUSED"
+    return f"{counts}\noverloaded" if row.overloaded else counts
 
 
-def _missing(count: int) -> tuple[str, ...]:
-    return (NOTHING,) * count
+def _lacks(row: Row, percentiles: int) -> bool:
+    """Say whether a percentile isn't printed for want of samples."""
+    return row.load is not None and not row.overloaded and None in row.load.latency.percentiles[:percentiles]
+
+
+def _too_few(percentiles: Sequence[float]) -> tuple[str]:
+    needed = ", ".join(f"{MIN_BEYOND * 100 / (100 - value):,.0f} for p{value:g}" for value in percentiles)
+    return (f"-: too few events; a percentile is printed if at least {MIN_BEYOND} lie beyond it ({needed}).",)

@@ -3,43 +3,74 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
 
 import click
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from benchmarks.results import Result, TraceInfo
-    from benchmarks.scenario import Scenario, Setting
-    from benchmarks.trace import Trace
-    from producers.wire import Wire
+from benchmarks import results
+from benchmarks.engine import wires as engine_wires
+from benchmarks.environment import environment
+from benchmarks.processes import placement
+from benchmarks.progress import watching
+from benchmarks.report import print_report, write_summary
+from benchmarks.results import Header, TraceInfo
+from benchmarks.run import run, seconds
+from benchmarks.scenario import Scenario, ScenarioError, Setting, find, load
+from benchmarks.schedule import schedule
+from benchmarks.trace import Trace, TraceError, read_trace
+from producers.tokens import MAX_TEXT
+from producers.wire import Wire
+from transports import discover
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
+WIDTH = 100
+"""Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
+LONG_SECONDS = 600
+TERMINATED = 143
+"""128 + SIGTERM, as shells have it."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; what has been measured is kept, as after Ctrl-C."""
 
 
 @click.command()
 @click.argument("scenario", default="tokens")
-@click.option("--lanes", metavar="LANE,…", help="Lanes to compare; `all` for every one. Default: sse,ws,poll,ndjson.")
-@click.option("--rounds", type=int, help="Trials of each lane. Default: the scenario's; 1 with --trace.")
-@click.option("--clients", type=int, help="Clients, each with a stream of its own.")
-@click.option("--rate", type=float, help="Tokens per second on each stream, on average.")
-@click.option("--text", type=TEXT_FILE, help="Stream this text, once, instead of the built-in sample.")
+@click.option("--lanes", metavar="LANE,…", help="Lanes to compare; `all` for every one.  [default: sse,ws,poll,ndjson]")
+@click.option("--rounds", type=int, help="Trials of each lane.  [tokens: 3, and 1 saturated; with --trace: 1]")
+@click.option("--clients", type=int, help="Clients, each with a stream of its own.  [tokens: 20]")
+@click.option("--rate", type=float, help="Tokens per second on each stream, on average.  [tokens: 90]")
+@click.option(
+    "--text",
+    type=TEXT_FILE,
+    help="Stream this text, once, instead of the built-in sample. With --trace, each session repeats it up to the "
+    "trace's number of tokens.",
+)
 @click.option("--trace", type=TEXT_FILE, help="Start sessions as in this CSV: TIMESTAMP,ContextTokens,GeneratedTokens.")
 @click.option(
     "--speed",
     type=click.FloatRange(0, 1_000_000, min_open=True),
     help="Divide the trace's arrival times by this, and nothing else.  [default: 1]",
 )
-@click.option("--limit", type=click.IntRange(1), help="Take the first so many requests of the trace.")
-@click.option("--seed", type=int, help="Of everything random: arrivals, times between tokens, order of the lanes.")
+@click.option("--limit", type=click.IntRange(1), help="Take the first so many requests of the trace.  [default: all]")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Where results go. Default: results/TIME-SCENARIO."
+    "--seed", type=int, help="Of everything random: arrivals, times between tokens, order of the lanes.  [default: 1]"
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where results go.  [default: results/TIME-SCENARIO]",
 )
 def compare(
     scenario: str,
@@ -56,30 +87,21 @@ def compare(
 ) -> None:
     """Measure every lane under the same load and print a table.
 
-    SCENARIO is `tokens` (the default), `saturated`, or a TOML file. Each trial has a fresh server process; every event
-    is checked against what its producer makes. Exit code: 0 if nothing was lost, repeated, reordered or changed on
-    any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C (what had been measured is kept).
+    SCENARIO is `tokens` (the default), `saturated`, or a TOML file; options take the place of what it says. Each trial
+    has a fresh server process; every event is checked against what its producer makes. Exit code: 0 if nothing was
+    lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C and 143
+    after SIGTERM (what had been measured is kept).
     """
-    from rich.console import Console
-
-    from benchmarks import results
-    from benchmarks.environment import environment
-    from benchmarks.processes import placement
-    from benchmarks.progress import watching
-    from benchmarks.report import print_report, write_summary
-    from benchmarks.results import Header
-    from benchmarks.run import run, seconds
-    from benchmarks.schedule import schedule
-
     if trace is None and (speed is not None or limit is not None):
         raise click.UsageError("--speed and --limit are about a --trace; name one")
     if trace is not None and clients is not None:
         raise click.UsageError("--clients and --trace exclude each other: a trace has its own; use --limit")
-    wires = _wires()
+    wires = {name: transport.wire for name, transport in discover().items()}
+    unreadable = _unreadable(wires)
     to_run = _scenario(
         scenario,
         {
-            "lanes": None if lanes is None else _names(lanes, wires),
+            "lanes": None if lanes is None else _lanes(lanes, wires, unreadable),
             "load.rounds": 1 if trace is not None and rounds is None else rounds,
             "saturated.rounds": rounds,
             "load.clients": clients,
@@ -88,12 +110,16 @@ def compare(
             "seed": seed,
         },
     )
-    _check_lanes(to_run.lanes, wires)
+    _check_lanes(to_run.lanes, wires, unreadable)
+    if trace is not None and to_run.load is None:
+        raise click.BadParameter(
+            f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
+        )
     if text is not None and to_run.load is not None:
         to_run = replace(to_run, load=replace(to_run.load, count=None))
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
     trials = schedule(to_run, wires, recorded)
-    load = next((trial for trial in trials if trial.kind == "load"), None)
+    loaded = next((trial for trial in trials if trial.kind == "load"), None)
     where = placement()
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -101,57 +127,93 @@ def compare(
         scenario=to_run if to_run.load is None else replace(to_run, load=replace(to_run.load, text=None)),
         text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
         trace=None if recorded is None or trace is None else _trace_info(trace, recorded, speed or 1.0),
-        sessions=0 if load is None else len(load.sessions),
-        events=0 if load is None else sum(expected.events for expected in load.expected),
-        duration=0.0 if load is None else load.duration(),
+        sessions=0 if loaded is None else len(loaded.sessions),
+        events=0 if loaded is None else sum(expected.events for expected in loaded.expected),
+        duration=0.0 if loaded is None else loaded.duration(),
         environment=environment(where),
+        left_out=dict(unreadable) if lanes == "all" else {},
     )
     folder = _folder(out, to_run.name)
     results.create(folder, header)
 
     progress = Console(stderr=True)
-    stdout = Console()
-    if not stdout.is_terminal:
-        stdout.width = 100
-    progress.print(
-        f"{len(trials)} trials, about {seconds(trials):.0f} s; results in {folder}", highlight=False, soft_wrap=True
-    )
-    interrupted = False
+    announced = f"{len(trials)} trials, about {duration(seconds(trials))}; results in {folder}"
+    stopped: KeyboardInterrupt | None = None
     try:
-        with watching(progress, trials) as observer:
-            run(trials, folder, where, observer)
-    except KeyboardInterrupt:
-        interrupted = True
+        with _sigterm():
+            progress.print(announced, highlight=False, markup=False, soft_wrap=True)
+            if seconds(trials) > LONG_SECONDS:
+                note = (
+                    f"This takes {duration(seconds(trials))}. Ctrl-C is safe: what has been measured by then is kept."
+                )
+                progress.print(note, style="bold", highlight=False, soft_wrap=True)
+            with watching(progress, trials) as observer:
+                run(trials, folder, where, observer)
+    except KeyboardInterrupt as signalled:
+        stopped = signalled
     _, finished = results.read(folder)
     if finished:
+        stdout = _stdout()
         print_report(stdout, header, finished, len(trials))
-    summary = write_summary(folder, header, finished, len(trials))
-    stdout.print(f"\nResults: {folder} (tables in {summary.name})", highlight=False, soft_wrap=True)
-    if interrupted:
-        progress.print(f"interrupted; {len(finished)} finished trials are kept in {folder}", soft_wrap=True)
-        raise click.Abort
-    raise click.exceptions.Exit(0 if _all_correct(finished) else 1)
+        summary = write_summary(folder, header, finished, len(trials))
+        stdout.print(f"\nResults: {folder} (tables in {summary.name})", highlight=False, markup=False, soft_wrap=True)
+    if stopped is not None:
+        kept = "1 finished trial is" if len(finished) == 1 else f"{len(finished)} finished trials are"
+        nothing = "interrupted before the first trial had ended; nothing was measured"
+        said = f"interrupted; {kept} kept in {folder}" if finished else nothing
+        progress.print(said, highlight=False, markup=False, soft_wrap=True)
+        raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
+    raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
 
 
-def _all_correct(finished: Sequence[Result]) -> bool:
-    return all(result.verdict.ok for result in finished)
+def duration(seconds: float) -> str:
+    """Return *seconds* as people say it."""
+    if seconds <= LONG_SECONDS:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _wires() -> Mapping[str, Wire]:
-    from transports import discover
-
-    return {name: transport.wire for name, transport in discover().items()}
-
-
-def _names(lanes: str, wires: Mapping[str, Wire]) -> list[str]:
-    return sorted(wires) if lanes == "all" else [name for name in re.split(r"[,\s]+", lanes) if name]
+def _stdout() -> Console:
+    console = Console()
+    columns = os.environ.get("COLUMNS", "")
+    if not console.is_terminal and not (columns.isdecimal() and int(columns)):
+        console.width = WIDTH
+    return console
 
 
-def _check_lanes(lanes: Sequence[str], wires: Mapping[str, Wire]) -> None:
+@contextmanager
+def _sigterm() -> Iterator[None]:
+    """Raise Terminated on SIGTERM until the block ends."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _lanes(text: str, wires: Mapping[str, Wire], left_out: Mapping[str, Wire]) -> list[str]:
+    """Return the lanes that *text* names. Raises BadParameter if there are none."""
+    if text == "all":
+        return sorted(wires.keys() - left_out)
+    names = [name for name in re.split(r"[,\s]+", text) if name]
+    if not names:
+        raise click.BadParameter("name one lane or more, such as sse,ws, or all", param_hint="'--lanes'")
+    return names
+
+
+def _unreadable(wires: Mapping[str, Wire]) -> dict[str, Wire]:
+    """Return the lanes that the load engine can't read."""
+    readable = engine_wires.discover()
+    return {lane: wire for lane, wire in sorted(wires.items()) if wire not in readable}
+
+
+def _check_lanes(lanes: Sequence[str], wires: Mapping[str, Wire], unreadable: Mapping[str, Wire]) -> None:
     """Raise BadParameter for a lane that doesn't exist, is there twice, or can't be read by the load engine."""
-    from benchmarks.engine.wires import discover
-
-    readable = discover()
     for lane in lanes:
         if lane not in wires:
             raise click.BadParameter(
@@ -159,7 +221,7 @@ def _check_lanes(lanes: Sequence[str], wires: Mapping[str, Wire]) -> None:
             )
         if lanes.count(lane) > 1:
             raise click.BadParameter(f"lane {lane} is named twice", param_hint="'--lanes'")
-        if wires[lane] not in readable:
+        if lane in unreadable:
             raise click.BadParameter(
                 f"lane {lane} writes the wire {wires[lane]!r}, which the load engine can't read: "
                 f"add a reader in benchmarks/engine/wires, or leave the lane out",
@@ -169,8 +231,6 @@ def _check_lanes(lanes: Sequence[str], wires: Mapping[str, Wire]) -> None:
 
 def _scenario(name: str, overrides: Mapping[str, Setting | None]) -> Scenario:
     """Load a scenario with what the options say. Raises BadParameter that names the option, or the file."""
-    from benchmarks.scenario import ScenarioError, find, load
-
     try:
         path = find(name)
         plain = load(path)
@@ -189,14 +249,18 @@ def _scenario(name: str, overrides: Mapping[str, Setting | None]) -> Scenario:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"can't read {path} as UTF-8 text: {error}", param_hint="'--text'") from error
+    if not text:
+        raise click.BadParameter(f"{path} is empty; there is nothing to stream", param_hint="'--text'")
+    if len(text) > MAX_TEXT:
+        fault = f"{path} has {len(text):,} characters; a stream takes {MAX_TEXT:,} at most"
+        raise click.BadParameter(fault, param_hint="'--text'")
+    return text
 
 
 def _trace(path: Path, speed: float, limit: int | None) -> Trace:
-    from benchmarks.trace import TraceError, read_trace
-
     try:
         return read_trace(path, speed=speed, limit=limit)
     except TraceError as error:
@@ -204,8 +268,6 @@ def _trace(path: Path, speed: float, limit: int | None) -> Trace:
 
 
 def _trace_info(path: Path, trace: Trace, speed: float) -> TraceInfo:
-    from benchmarks.results import TraceInfo
-
     return TraceInfo(
         file=trace.file,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -218,14 +280,12 @@ def _trace_info(path: Path, trace: Trace, speed: float) -> TraceInfo:
 
 def _folder(out: Path | None, scenario: str) -> Path:
     """Make the run's folder. Raises BadParameter if it can't be, or has a run in it."""
-    from benchmarks.results import FILE
-
     folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "raw").mkdir(exist_ok=True)
     except OSError as error:
         raise click.BadParameter(f"can't write to {folder}: {error.strerror}", param_hint="'--out'") from error
-    if (folder / FILE).exists():
+    if (folder / results.FILE).exists():
         raise click.BadParameter(f"{folder} holds a run already; name another folder", param_hint="'--out'")
     return folder

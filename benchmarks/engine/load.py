@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.wires import WireReader
 from benchmarks.plan import Session
-from benchmarks.records import Engine, Spec
+from benchmarks.records import Engine, Sample, Spec
 from producers.errors import InvalidCursor
 from producers.events import Cursor
 
 LEAD_NS: Final = 20_000_000
 """Between the window's start and the first session, so that starting the tasks doesn't delay it."""
+SAMPLE_SECONDS: Final = 0.25
+"""Between two readings of the processes' clocks."""
 
 
 @dataclass
@@ -44,30 +47,35 @@ class Load:
         await self._prepare()
         gc.collect()
         gc.freeze()  # what is there now needn't be looked at again during the window
-        started_ns = time.monotonic_ns()
-        server_cpu_ns = self._server_cpu_ns()
-        engine_cpu_ns = time.process_time_ns()
+        samples = [self._sample()]
+        started_ns = samples[0].at_ns
+        sampling = asyncio.create_task(self._keep_sampling(samples))
         give_up = asyncio.get_running_loop().time() + self.spec.deadline
-        if self.spec.sessions:
-            await self._sessions(started_ns + LEAD_NS, give_up)
-        else:
-            await self._saturated(started_ns, give_up)
-        server_cpu_end_ns = self._server_cpu_ns()
+        try:
+            if self.spec.sessions:
+                await self._sessions(started_ns + LEAD_NS, give_up)
+            else:
+                await self._saturated(started_ns, give_up)
+        finally:
+            sampling.cancel()
+        samples.append(self._sample())
         return Engine(
             boot_id=clocks.boot_id(),
             time_namespace=clocks.time_namespace(),
             loop=type(asyncio.get_running_loop()).__module__,
-            started_ns=started_ns,
-            ended_ns=time.monotonic_ns(),
-            server_cpu_ns=None
-            if server_cpu_ns is None or server_cpu_end_ns is None
-            else server_cpu_end_ns - server_cpu_ns,
-            engine_cpu_ns=time.process_time_ns() - engine_cpu_ns,
+            samples=tuple(samples),
             readers=tuple(recorder.result() for recorder in self.recorders),
         )
 
-    def _server_cpu_ns(self) -> int | None:
-        return None if self.spec.server_pid is None else clocks.process_cpu_ns(self.spec.server_pid)
+    def _sample(self) -> Sample:
+        pid = self.spec.server_pid
+        server = clocks.ProcessTime(None, None) if pid is None else clocks.process_time(pid)
+        return Sample(time.monotonic_ns(), server, clocks.process_time(os.getpid()))
+
+    async def _keep_sampling(self, samples: list[Sample]) -> None:
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            samples.append(self._sample())
 
     async def _prepare(self) -> None:
         """Wait for the server to have what will be read, and send it something through the whole path once."""

@@ -8,8 +8,9 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.clocks import ProcessTime
 from benchmarks.expected import Expected
-from benchmarks.records import Column, Engine, Kind, Reader, Trial, write_engine, write_trial
+from benchmarks.records import Column, Engine, Kind, Reader, Sample, Trial, write_engine, write_trial
 from producers.events import Item
 from producers.journal import Journal
 
@@ -46,8 +47,10 @@ def write_raw(
     round_number: int = 1,
     offsets: Sequence[int] | None = None,
     error: str | None = None,
+    server: tuple[int, int] = (30, 0),
 ) -> Path:
-    """Write a trial of streams with so many events; *offsets* are what the first reader got instead of all.
+    """Write a trial of streams with so many events; *offsets* are what the first reader got instead of all; *server* is
+    what it used of a CPU and waited for one in the trial's second, in ms.
 
     Event n of a stream is due at n ms, woken for 0.1 ms later, appended 0.2 ms after that and received 0.7 ms after
     that: a latency of 1 ms.
@@ -70,10 +73,10 @@ def write_raw(
             boot_id="boot",
             time_namespace="time",
             loop="asyncio",
-            started_ns=0,
-            ended_ns=1_000 * MS,
-            server_cpu_ns=30 * MS,
-            engine_cpu_ns=60 * MS,
+            samples=(
+                Sample(0, ProcessTime(70 * MS, 0), ProcessTime(10 * MS, 0)),
+                Sample(1_000 * MS, ProcessTime((70 + server[0]) * MS, server[1] * MS), ProcessTime(70 * MS, 0)),
+            ),
             readers=tuple(readers),
         ),
         columns,

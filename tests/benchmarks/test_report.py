@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from benchmarks import caveats, results
+from benchmarks import caveats, results, tables
 from benchmarks.environment import environment
 from benchmarks.processes import placement
 from benchmarks.report import print_report, write_summary
 from benchmarks.results import Header, Result, ResultsError, TraceInfo
 from benchmarks.scenario import Load, Saturated, Scenario
 from benchmarks.summarise import summarise
+from benchmarks.usage import NOTHING_USED, Usage
 from tests.benchmarks.raw import write_raw
 
 
@@ -79,32 +81,107 @@ def test_files_that_are_something_else(
         results.read(tmp_path)
 
 
+def rows_of(text: str, lane: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.startswith(f" {lane} ")]
+
+
 def test_terminal(header: Header, finished: list[Result]) -> None:
     text = printed(header, finished)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100
-    sse = next(line.split() for line in text.splitlines() if line.startswith(" sse"))
-    assert sse == ["sse", "1", "1,100", "0/0/0", "1.00", "1.00", "1.00", "1.00", "-", "1,100", "27.3"]
+    load, parts, saturated = rows_of(text, "sse")
+    assert load == ["sse", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "100%", "27.3", "3%"]
+    assert parts == ["sse", "0.10", "0.10", "0.20", "0.20", "0.70", "0.70", "-", "-"]
+    assert saturated == ["sse", "1", "0/0/0", "1,000", "neither", "30.0", "3%", "6%"]
     assert "1/0/0" in text
     assert "REFUSED" in text
     assert "ws, load, round 1: 1 lost (raw/2)" in text
     assert "incomplete run: 3 of 4 trials" in text
-    assert "preliminary, no verdict: 1 round; 10 are needed" in text
+    assert "preliminary, no verdict: 1 round of load and 1 round of saturated trials; 10 are needed" in text
     assert "requests without a token in the trace: 3 skipped" in text
+    assert "neither: the two wait for each other" in text
+    assert "a lower bound" not in text
+    assert "the producer's own pause" not in text  # of two clients there is no p50
+    assert "connect, first: one sample a client; a p50 takes 20." in text
+    assert "-: too few events" not in text
+
+
+def test_terminal_of_80_columns(header: Header, finished: list[Result], tmp_path: Path) -> None:
+    header = replace(header, scenario=replace(header.scenario, lanes=("sse", "ws", "ndjson")))
+    slow = [
+        summarise(write_raw(tmp_path / "4", (600, 500), lane="ndjson", server=(950, 0))),
+        summarise(write_raw(tmp_path / "5", (600, 500), lane="ws", kind="saturated", server=(950, 0))),
+    ]
+    for size in (80, 100):
+        out = io.StringIO()
+        print_report(Console(file=out, width=size), header, [*finished, *slow], planned=4)
+        text = out.getvalue()
+        assert max(len(line.rstrip()) for line in text.splitlines()) <= size
+        for word in (
+            "µs/event",
+            "queueing",
+            "delivery",
+            "connect",
+            "REFUSED",
+            "overloaded",
+            "events/s",
+            "limited",
+            "0/0/0",
+        ):
+            assert word in text
+
+
+def test_an_overloaded_lane_has_no_latency(header: Header, tmp_path: Path) -> None:
+    header = replace(header, scenario=replace(header.scenario, lanes=("sse",)))
+    calm = summarise(write_raw(tmp_path / "1", (1_000,), server=(600, 200)))
+    busy = summarise(write_raw(tmp_path / "2", (1_000,), server=(600, 310), round_number=2))
+    assert (calm.overloaded, busy.overloaded) == (False, True)
+    text = printed(header, [calm, busy])
+    (load,) = rows_of(text, "sse")  # and no row of its latency's parts
+    assert load == ["sse", "2", "0/0/0", "-", "-", "-", "-", "100%", "600", "60%"]
+    assert "overloaded, so without latency: sse server busy 91% of its busiest second" in text
+    assert "waited for a CPU that other processes had: sse server 31%, engine 0% of the time" in text
+    assert "-: too few events" not in text
+
+
+def test_too_few_events(header: Header, tmp_path: Path) -> None:
+    header = replace(header, sessions=1)
+    text = printed(header, [summarise(write_raw(tmp_path / "1", (12,)))])
+    assert "Under load: 1 client," in text
+    assert "a percentile is printed if at least 10 lie beyond it (20 for p50, 100 for p90, 1,000 for p99)" in " ".join(
+        text.split()
+    )
+
+
+def test_a_trace_s_speed(header: Header, finished: list[Result]) -> None:
+    assert header.trace is not None
+    fast = replace(header, trace=replace(header.trace, speed=1e6))
+    assert "as in trace.csv, x1,000,000;" in printed(fast, finished)
 
 
 def test_summary(tmp_path: Path, header: Header, finished: list[Result]) -> None:
     text = write_summary(tmp_path, header, finished, planned=3).read_text(encoding="utf-8")
-    assert "| sse | 1 | 1,100 | 0/0/0 | 1.00 | 1.00 | 1.00 | - | 1.00 | - | 1,100 | 27.3 |" in text
-    assert "| ws | 1 | 1,099 | 1/0/0 REFUSED | - | - | - | - | - | - | - | - |" in text
+    assert "| sse | 1 | 0/0/0 | 1.00 | 1.00 | 1.00 | - | 1.00 | 100% | 1,100 | 1,100 | 27.3 | 3% |" in text
+    assert "| ws | 1 | 1/0/0 REFUSED | - | - | - | - | - | - | - | 1,099 | - | - |" in text
+    assert "-: too few events" in text  # for p99.9
     assert header.command in text
     assert "incomplete" not in text
 
 
 def test_caveats_have_numbers() -> None:
-    (busy,) = caveats.engine_busy(95, 100, loaded=True)
+    used = Usage(cpu_ns=700_000_000, waited_ns=60_000_000, busiest=0.95)
+    little = Usage(cpu_ns=250_000_000, waited_ns=240_000_000, busiest=0.9)
+    second = 1_000_000_000
+    (busy,) = caveats.engine_busy(used)
     assert "95%" in busy.detail
-    assert not caveats.engine_busy(90, 100, loaded=True)
+    assert not caveats.engine_busy(little)
+    (limited,) = caveats.engine_limits(server=little, engine=used, window_ns=second)
+    assert limited.detail == "engine busy 76%, server 49%"
+    assert not caveats.engine_limits(server=used, engine=little, window_ns=second)
+    (waited,) = caveats.disturbed(server=used, engine=little, window_ns=second)
+    assert waited.detail == "server 6%, engine 24% of the time"
+    assert not caveats.disturbed(server=used, engine=used, window_ns=second)
+    assert not caveats.disturbed(server=NOTHING_USED, engine=NOTHING_USED, window_ns=second)
     (lag,) = caveats.harness_lag(2_100_000, 400_000)
     assert lag.detail == "p99 2.10 ms against a p50 latency of 0.40 ms"
     assert not caveats.harness_lag(None, 400_000)
@@ -112,7 +189,15 @@ def test_caveats_have_numbers() -> None:
     assert "2.0%" in stolen.detail
     assert not caveats.steal(0.005)
     assert not caveats.steal(None)
-    assert caveats.cpu(1, 400_000_000)
-    assert caveats.cpu(None, 600_000_000)
-    assert not caveats.cpu(1, 600_000_000)
-    assert not caveats.preliminary(10)
+    assert caveats.cpu(used, 400_000_000)
+    assert caveats.cpu(NOTHING_USED, 600_000_000)
+    assert not caveats.cpu(used, 600_000_000)
+    (few,) = caveats.preliminary(10, 1)
+    assert few.detail == "1 round of saturated trials; 10 are needed"
+    assert not caveats.preliminary(10, 0)
+    assert not caveats.congestion_control("cubic")
+    assert caveats.congestion_control("bbr")[0].detail.startswith("bbr; not comparable")
+
+
+def test_shares_are_never_rounded_up_to_all() -> None:
+    assert [tables.percent_in_time(share) for share in (1, 0.99999, 0.5)] == ["100%", "99.9%", "50.0%"]

@@ -1,0 +1,222 @@
+"""What `streamlanes compare` accepts, what it says before it measures, and how it is stopped."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks import results
+from benchmarks.expected import Expected
+from benchmarks.progress import watching
+from benchmarks.trial import TrialPlan
+from streamlanes.compare import duration
+
+COMMAND = [sys.executable, "-m", "streamlanes", "compare"]
+
+UNKNOWN_WIRE = """
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from producers.wire import Wire
+
+
+@dataclass(frozen=True)
+class Strange:
+    name: str = "strange"
+    wire: Wire = Wire("pigeon")
+
+    def router(self, service: object) -> APIRouter:
+        router = APIRouter()
+        router.add_api_route("/strange/{stream}", lambda stream: stream, name=self.name)
+        return router
+
+
+TRANSPORT = Strange()
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text("[load]\nrounds = 1\nclients = 2\nspread = 0\ncount = 5\nrate = 500\nttft = 0.01\n")
+    return path
+
+
+def run_main(*arguments: str | Path) -> int | str | None:
+    """Run the command in this process and return its exit code."""
+    from streamlanes.__main__ import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["streamlanes", "compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as raised:
+            main()
+    return raised.value.code
+
+
+def processes_about(text: str) -> list[str]:
+    """Return the command lines of living processes that mention *text*."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended meanwhile
+            continue
+        if text in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lanes", "sse,foo"], "there is no lane 'foo'; there are ndjson, poll, sse, ws"),
+        (["--lanes", "sse,sse"], "named twice"),
+        (["--lanes", ""], "'--lanes': name one lane or more, such as sse,ws, or all"),
+        (["--rounds", "0"], "'--rounds': input should be greater than or equal to 1"),
+        (["--rate", "-1"], "'--rate': input should be greater than or equal to 0.1"),
+        (["--text", "absent.txt"], "'--text': File 'absent.txt' does not exist"),
+        (["--text", "empty.txt"], "'--text': empty.txt is empty; there is nothing to stream"),
+        (["--text", "long.txt"], "'--text': long.txt has 1,000,001 characters; a stream takes"),
+        (["--trace", __file__], "line 1: expected the columns"),
+        (["--speed", "2"], "name one"),
+        (["--out", __file__], "is a file"),
+        (["--out", f"{__file__}/below"], "can't write to"),
+        (["nosuch"], "there is no scenario 'nosuch'"),
+        (["saturated", "--clients", "2"], "saturated.toml has no [load]"),
+        (["saturated", "--trace", __file__], "'--trace': saturated.toml has no [load]"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
+    Path("long.txt").write_text("a" * 1_000_001)
+    assert run_main(*arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("package", ["rich", "aiohttp", "hdrh", "fastapi", "pydantic"])
+def test_without_the_extra(package: str, tmp_path: Path) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None; from streamlanes.__main__ import main; "
+        "sys.argv[0] = 'streamlanes'; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "compare"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"isn't installed ({package}" in done.stderr
+    assert "pip install 'streamlanes[bench]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+    helped = subprocess.run(
+        [sys.executable, "-c", program, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (helped.returncode, helped.stderr) == (0, "")
+
+
+def test_help_states_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for default in ("[tokens: 20]", "[tokens: 90]", "[tokens: 3, and 1 saturated; with --trace: 1]", "[default: 1]"):
+        assert default in text
+    assert "With --trace, each session repeats it up to the trace's number of tokens" in text
+
+
+def test_all_lanes_leaves_out_what_the_engine_cannot_read(tmp_path: Path, scenario: Path) -> None:
+    metadata = tmp_path / "strange-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[streamlanes.transports]\nstrange = strange_lane:TRANSPORT\n")
+    (tmp_path / "strange_lane.py").write_text(UNKNOWN_WIRE)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [*COMMAND, str(scenario), "--out", str(tmp_path / "out"), "--lanes"]
+    named = subprocess.run([*command, "strange"], env=env, capture_output=True, text=True, check=False)
+    assert named.returncode == 2
+    assert "the load engine can't read" in named.stderr
+    done = subprocess.run([*command, "all"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "lanes left out: strange (wire 'pigeon', which the load engine can't read)" in " ".join(done.stdout.split())
+    assert {result.lane for result in results.read(tmp_path / "out")[1]} == {"ndjson", "poll", "sse", "ws"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("finished", [0, 1])
+def test_stopped(tmp_path: Path, scenario: Path, number: signal.Signals, code: int, finished: int) -> None:
+    out = tmp_path / "out"
+    command = [*COMMAND, str(scenario), "--out", str(out), "--rounds", "50"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        until = "1/" if finished else "200 trials"
+        while not running.stderr.readline().startswith(until):
+            assert running.poll() is None
+        running.send_signal(number)
+        stdout, stderr = running.communicate(timeout=20)
+    assert running.returncode == code
+    assert "Traceback" not in stderr
+    assert (out / "summary.md").is_file() == bool(finished)
+    if finished:
+        assert "incomplete run: " in stdout
+        assert "tables in summary.md" in stdout
+        kept = len(results.read(out)[1])
+        assert f"interrupted; {kept} finished trial{' is' if kept == 1 else 's are'} kept in {out}" in stderr
+    else:
+        assert "interrupted before the first trial had ended; nothing was measured" in stderr
+        assert not stdout
+    assert processes_about(str(out)) == []
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, 100), ("80", 80), ("nonsense", 100), ("0", 100)])
+def test_width_when_piped(tmp_path: Path, scenario: Path, columns: str | None, width: int) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    if columns is not None:
+        env["COLUMNS"] = columns
+    command = [*COMMAND, str(scenario), "--out", str(tmp_path / "out"), "--lanes", "sse"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    tables, _, caveats = done.stdout.partition("Caveats:")
+    assert max(len(line.rstrip()) for line in tables.splitlines()) <= width
+    widest = max(len(line.rstrip()) for line in caveats.partition("Results:")[0].splitlines())
+    assert width - 20 < widest <= width
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(43.4, "43 s"), (599, "599 s"), (601, "10 min"), (23_042, "6 h 24 min"), (3_600, "1 h 0 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_bars_of_trials_without_a_total() -> None:
+    expected = (Expected(events=1_000, checksum=0, first_ns=0, duration_ns=0),)
+    trials = [
+        TrialPlan(kind=kind, lane="sse", wire="sse", round=1, seed=1, sessions=(), expected=expected)
+        for kind in ("load", "saturated")
+    ]
+    shown = []
+    for trial in trials:
+        console = Console(file=io.StringIO(), force_terminal=True, width=100)
+        with watching(console, trials) as observer:
+            observer.started(trial)
+            observer.received(700)
+        assert isinstance(console.file, io.StringIO)
+        shown.append(console.file.getvalue())
+    assert "700/1,000" in shown[0]
+    assert "700" in shown[1]
+    assert "?" not in "".join(text.replace("\x1b[?25", "") for text in shown)
