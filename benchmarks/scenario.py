@@ -76,7 +76,8 @@ class Scenario:
 
     __pydantic_config__ = _CHECKED
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    """Part of the results' folder's name."""
     lanes: Annotated[tuple[str, ...], Field(min_length=1)] = PRODUCT_LANES
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     load: Load | None = None
@@ -115,7 +116,7 @@ def load(path: Path, overrides: Mapping[str, Setting] | None = None) -> Scenario
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError("", f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ScenarioError("", f"{path.name}: not TOML: {error}") from error
     for key, value in (overrides or {}).items():
         *tables, last = key.split(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import shlex
@@ -45,6 +46,13 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM; what has been measured is kept, as after Ctrl-C."""
 
 
+def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, which is in every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("it isn't a number")
+    return value
+
+
 @click.command()
 @click.argument("scenario", default="tokens")
 @click.option("--lanes", metavar="LANE,…", help="Lanes to compare; `all` for every one.  [default: sse,ws,poll,ndjson]")
@@ -61,6 +69,7 @@ class Terminated(KeyboardInterrupt):
 @click.option(
     "--speed",
     type=click.FloatRange(0, 1_000_000, min_open=True),
+    callback=_number,
     help="Divide the trace's arrival times by this, and nothing else.  [default: 1]",
 )
 @click.option("--limit", type=click.IntRange(1), help="Take the first so many requests of the trace.  [default: all]")
@@ -123,7 +132,7 @@ def compare(
     where = placement()
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join(["streamlanes", *sys.argv[1:]]),
+        command=shlex.join(["streamlanes", *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
         scenario=to_run if to_run.load is None else replace(to_run, load=replace(to_run.load, text=None)),
         text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
         trace=None if recorded is None or trace is None else _trace_info(trace, recorded, speed or 1.0),
@@ -279,13 +288,18 @@ def _trace_info(path: Path, trace: Trace, speed: float) -> TraceInfo:
 
 
 def _folder(out: Path | None, scenario: str) -> Path:
-    """Make the run's folder. Raises BadParameter if it can't be, or has a run in it."""
+    """Make the run's folder. Raises BadParameter if it can't be, or has something in it."""
     folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}"
     try:
+        str(folder).encode()
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "raw").mkdir(exist_ok=True)
+        if any(folder.iterdir()):
+            raise click.BadParameter(
+                f"{folder} holds something already, perhaps a run; name another folder", param_hint="'--out'"
+            )
+        (folder / "raw").mkdir()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter("the folder's name isn't UTF-8; name another", param_hint="'--out'") from error
     except OSError as error:
         raise click.BadParameter(f"can't write to {folder}: {error.strerror}", param_hint="'--out'") from error
-    if (folder / results.FILE).exists():
-        raise click.BadParameter(f"{folder} holds a run already; name another folder", param_hint="'--out'")
     return folder

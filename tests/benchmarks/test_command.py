@@ -220,3 +220,32 @@ def test_bars_of_trials_without_a_total() -> None:
     assert "700/1,000" in shown[0]
     assert "700" in shown[1]
     assert "?" not in "".join(text.replace("\x1b[?25", "") for text in shown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--trace", "TRACE", "--speed", "nan"], "--speed"),
+        (["--out", "USED"], "holds something already"),
+        (["--out", ""], "holds something already"),
+        (["--out", "\udcff"], "isn't UTF-8"),
+        (["EVIL"], "name"),
+        (["NESTED"], "not TOML"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_a_line_before_anything_is_written(
+    tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    (tmp_path / "t.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,1,1\n")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "raw").mkdir()
+    (tmp_path / "evil.toml").write_text('name = "../../evil"\n[load]\n')
+    (tmp_path / "nested.toml").write_text("a = " + "[" * 5000)
+    names = {"TRACE": "t.csv", "USED": "used", "EVIL": "evil.toml", "NESTED": "nested.toml"}
+    before = sorted(tmp_path.rglob("*"))
+    command = [*COMMAND, *(names.get(argument, argument) for argument in arguments)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before

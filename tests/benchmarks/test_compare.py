@@ -122,7 +122,7 @@ def test_all_lanes(tmp_path: Path, scenario: Path) -> None:
     assert "## Again" in (out / "summary.md").read_text(encoding="utf-8")
     again = compare(scenario, "--out", out)
     assert again.returncode == 2
-    assert "holds a run already" in again.stderr
+    assert "holds something already" in again.stderr
 
 
 def test_a_trace(tmp_path: Path, scenario: Path) -> None:
