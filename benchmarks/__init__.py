@@ -5,7 +5,7 @@
 | plan | `scenario`, `trace`, `plan` | TOML, a recorded trace | `spec.json` of each trial |
 | record | `run`, `trial`, `server`, `engine` | `spec.json` | `raw/TRIAL/`, see `records` |
 | join, summarise | `gate`, `join`, `summarise` | `raw/TRIAL/` | a line of `results.jsonl` |
-| report | `lanes`, `report` | `results.jsonl` | the tables, `summary.md` |
+| report | `lanes`, `tables`, `rtt_tables`, `report` | `results.jsonl` | the tables, `summary.md` |
 
 Times are nanoseconds of CLOCK_MONOTONIC unless a name says otherwise.
 """

@@ -31,7 +31,7 @@ def overloaded(server: Usage) -> list[Caveat]:
 
 
 def engine_busy(engine: Usage) -> list[Caveat]:
-    """The engine may have been the bottleneck of a load trial."""
+    """The engine may have been the bottleneck of an open loop."""
     share = engine.busiest or 0
     name = "load engine at its limit: latencies may be its own"
     return _if(share > BUSY, Caveat(name=name, detail=f"{share:.0%} of its busiest second", size=share))
@@ -66,6 +66,15 @@ def harness_lag(lag_p99_ns: int | None, latency_p50_ns: int | None) -> list[Cave
     return _if(lag_p99_ns > latency_p50_ns, caveat)
 
 
+def send_lag(lag_p99_ns: int | None, rtt_p50_ns: int | None) -> list[Caveat]:
+    """The engine sent messages late by itself, by as much as a whole round trip."""
+    if lag_p99_ns is None or rtt_p50_ns is None:
+        return []
+    detail = f"p99 {lag_p99_ns / 1e6:.2f} ms against a p50 round trip of {rtt_p50_ns / 1e6:.2f} ms"
+    caveat = Caveat(name="messages sent late by the engine", detail=detail, size=lag_p99_ns / max(rtt_p50_ns, 1))
+    return _if(lag_p99_ns > rtt_p50_ns, caveat)
+
+
 def start_lag(max_ns: int, latency_p50_ns: int | None) -> list[Caveat]:
     """The engine started sessions later than the schedule had them; the load was not quite the one planned."""
     caveat = Caveat(name="sessions started late", detail=f"by up to {max_ns / 1e6:.1f} ms", size=max_ns)
@@ -85,10 +94,9 @@ def cpu(server: Usage, window_ns: int) -> list[Caveat]:
     return _if(window_ns < SHORT_NS, window) + _if(server.cpu_ns is None, clock)
 
 
-def preliminary(load_rounds: int, saturated_rounds: int) -> list[Caveat]:
-    """Differences between lanes may be chance."""
-    counts = {"load": load_rounds, "saturated": saturated_rounds}
-    kinds = {kind: rounds for kind, rounds in counts.items() if 0 < rounds < ROUNDS_FOR_A_VERDICT}
+def preliminary(rounds_of: Mapping[str, int]) -> list[Caveat]:
+    """Differences between lanes may be chance. *rounds_of*: how many rounds there were of each kind of trial."""
+    kinds = {kind: rounds for kind, rounds in rounds_of.items() if 0 < rounds < ROUNDS_FOR_A_VERDICT}
     rounds = " and ".join(f"{count} {'round' if count == 1 else 'rounds'} of {kind}" for kind, count in kinds.items())
     caveat = Caveat(name="preliminary, no verdict", detail=f"{rounds} trials; {ROUNDS_FOR_A_VERDICT} are needed")
     return _if(bool(kinds), caveat)
@@ -110,7 +118,7 @@ def congestion_control(name: str) -> list[Caveat]:
 
 def left_out(lanes: Mapping[str, str]) -> list[Caveat]:
     """There are more lanes than were measured."""
-    detail = ", ".join(f"{lane} (wire {wire!r}, which the load engine can't read)" for lane, wire in lanes.items())
+    detail = ", ".join(f"{lane} ({reason})" for lane, reason in lanes.items())
     return _if(bool(lanes), Caveat(name="lanes left out", detail=detail))
 
 

@@ -24,7 +24,7 @@ class Expected:
     first_ns: int
     """From the stream's creation to when its first event is due."""
     duration_ns: int
-    """From the stream's creation to when its last event is due."""
+    """From the stream's creation (of an echo: from the schedule's begin) to when its last event is due."""
 
 
 def expect(sessions: Sequence[Session]) -> list[Expected]:
@@ -38,7 +38,10 @@ async def _expect_all(sessions: Sequence[Session]) -> list[Expected]:
 
 async def _expect(session: Session) -> Expected:
     events = checksum = first_ns = duration_ns = 0
-    async with aclosing(PRODUCERS[session.producer].start(session.params, Context(start_ns=0))) as items:
+    # What is echoed is what is sent, and that is what `ticker` makes.
+    messages = session.messages
+    producer, params = (session.producer, session.params) if messages is None else ("ticker", messages.params)
+    async with aclosing(PRODUCERS[producer].start(params, Context(start_ns=0))) as items:
         async for item in items:
             events += 1
             checksum = zlib.crc32(encode_json(item.value).encode() + b"\n", checksum)

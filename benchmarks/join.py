@@ -9,7 +9,17 @@ Nothing is stamped onto the wire for it. Both sides' times are of one CLOCK_MONO
 | queueing | the pump woke, or due if that is later | appended to the log |
 | delivery | appended | received |
 
-The last three add up to the first. Latency starts at due, so that a stall is charged to all events that it delayed
+The last three add up to the first. Of a message that is sent to an `echo` stream, and comes back as an event:
+
+| time | from | to |
+| --- | --- | --- |
+| round trip | due | its echo was received |
+| held | due | the message before it was gone, on wires where sending takes an answer; 0 if it was already |
+| send lag | due, or the message before it was gone | the engine sent it |
+| up | sent | appended to the log |
+| down | appended | received |
+
+The last four add up to the first. Latency starts at due, so that a stall is charged to all events that it delayed
 (coordinated omission: G. Tene, "How NOT to Measure Latency"; wrk2).
 """
 
@@ -20,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.clocks import UNKNOWN
-from benchmarks.records import Column, Engine, Reader, Trial
+from benchmarks.records import Column, Engine, Reader, Sends, Trial
 from producers.journal import Stamp
 
 
@@ -40,6 +50,17 @@ class Times:
     lag: array[int] = field(default_factory=_column)
     queueing: array[int] = field(default_factory=_column)
     delivery: array[int] = field(default_factory=_column)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTrips:
+    """Nanoseconds, a value for each message, of one client or several."""
+
+    total: array[int] = field(default_factory=_column)
+    held: array[int] = field(default_factory=_column)
+    lag: array[int] = field(default_factory=_column)
+    up: array[int] = field(default_factory=_column)
+    down: array[int] = field(default_factory=_column)
 
 
 def check_clocks(trial: Trial, engine: Engine) -> None:
@@ -63,6 +84,24 @@ def join(column: Column, stamps: Sequence[Stamp], times: Times) -> None:
         times.lag.append(ready - due)
         times.queueing.append(append - ready)
         times.delivery.append(received - append)
+
+
+def join_echoes(column: Column, sends: Sends, stamps: Sequence[Stamp], trips: RoundTrips) -> None:
+    """Add one client's round trips to *trips*: its message n is event n of its stream.
+
+    Raises JoinError for an event that isn't in the stream's journal, or wasn't sent.
+    """
+    held = min(len(stamps), len(sends.sent))
+    for offset, received in zip(column.offsets, column.received, strict=True):
+        if not 1 <= offset <= held:
+            raise JoinError(f"event {offset} was received, but {len(sends.sent)} were sent and {len(stamps)} journaled")
+        due, ready, sent = sends.due[offset - 1], sends.ready[offset - 1], sends.sent[offset - 1]
+        append = stamps[offset - 1].append
+        trips.total.append(received - due)
+        trips.held.append(ready - due)
+        trips.lag.append(sent - ready)
+        trips.up.append(append - sent)
+        trips.down.append(received - append)
 
 
 def first_event_ns(reader: Reader, column: Column) -> int:

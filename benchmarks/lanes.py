@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.gate import Verdict, total
 from benchmarks.histogram import Histogram, is_supported
 from benchmarks.records import Kind
-from benchmarks.results import LoadFigures, Result
+from benchmarks.results import LoadFigures, Result, RttFigures
 from benchmarks.usage import Limit, limit
 
 PERCENTILES: Final = (50, 90, 99, 99.9)
@@ -54,6 +54,17 @@ class LoadRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RttRow:
+    """How long a lane's messages took, there and back, and which part was what; see `join`."""
+
+    total: Spread
+    held: Spread
+    lag: Spread
+    up: Spread
+    down: Spread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A lane in one kind of trial."""
 
@@ -75,6 +86,7 @@ class Row:
     overloaded: bool
     """In one trial at least: the lane has no latency then, since that of its other trials would flatter it."""
     load: LoadRow | None
+    rtt: RttRow | None
 
 
 def rows(results: Sequence[Result], kind: Kind, lanes: Sequence[str]) -> list[Row]:
@@ -96,6 +108,7 @@ def _row(lane: str, kind: Kind, trials: Sequence[Result]) -> Row:
     server_busy_ns = _total([trial.server.busy_ns() for trial in trials]) if counts else None
     engine_busy_ns = _total([trial.engine.busy_ns() for trial in trials]) if counts else None
     figures = [trial.load for trial in trials if trial.load is not None]
+    rtts = [trial.rtt for trial in trials if trial.rtt is not None]
     return Row(
         lane=lane,
         kind=kind,
@@ -110,6 +123,7 @@ def _row(lane: str, kind: Kind, trials: Sequence[Result]) -> Row:
         limit=limit(_share(server_busy_ns, window_ns), _share(engine_busy_ns, window_ns)),
         overloaded=any(trial.overloaded for trial in trials),
         load=_load_row(figures, events, window_ns) if counts and figures else None,
+        rtt=_rtt_row(rtts) if counts and rtts else None,
     )
 
 
@@ -138,6 +152,20 @@ def _load_row(trials: Sequence[LoadFigures], events: int, window_ns: int) -> Loa
         connect=spread(connect, len(connect)),
         in_time=in_time / events,
         goodput=in_time / window_ns * 1e9,
+    )
+
+
+def _rtt_row(trials: Sequence[RttFigures]) -> RttRow:
+    total, held, lag, up, down = (
+        Histogram.merged(getattr(trial, name) for trial in trials) for name in ("total", "held", "lag", "up", "down")
+    )
+    samples = len(total)  # a message is one
+    return RttRow(
+        total=spread(total, samples),
+        held=spread(held, samples),
+        lag=spread(lag, samples),
+        up=spread(up, samples),
+        down=spread(down, samples),
     )
 
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from benchmarks.scenario import Load, Saturated
+from benchmarks.scenario import Load, Rtt, Saturated
 from benchmarks.trace import Trace
 
 Params: TypeAlias = "Mapping[str, str | int | float]"
 
 PREFILLED: Final = "prefilled"
 """The shared stream of saturated trials."""
+
+_START_NS: Final = 10_000_000
+"""Of a round-trip trial: for the start of each session."""
+_READY_NS: Final = 100_000_000
+"""For the last reader to be there, and again for the last way up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messages:
+    """What a client sends to its stream: the events of the producer `ticker`, each when it is due there."""
+
+    ready_ns: int
+    """When the way up is made ready, so that the first message needn't wait for a connection. As all such times,
+    after the start of the trial's clock."""
+    at_ns: int
+    """When the schedule begins."""
+    params: Params
+    """Of `ticker`; seeded and pure, so that the echoes can be judged without a record of what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +43,12 @@ class Session:
     """After the start of the trial's clock."""
     producer: str
     params: Params
+    messages: Messages | None = None
+
+    @property
+    def schedule_ns(self) -> int:
+        """When its events begin to be due, after the start of the trial's clock, as far as the engine decides it."""
+        return self.at_ns if self.messages is None else self.messages.at_ns
 
 
 def sessions(load: Load, *, seed: int, round_number: int, trace: Trace | None = None) -> list[Session]:
@@ -59,6 +84,36 @@ def prefilled(saturated: Saturated, seed: int) -> Session:
         producer="ticker",
         params={"arrivals": "at-once", "count": saturated.events, "size": saturated.size, "seed": seed},
     )
+
+
+def settle_ns(rtt: Rtt) -> int:
+    """Return when the window of a round-trip trial begins: the sessions have been started, and nothing is sent yet."""
+    return rtt.clients * _START_NS + 2 * _READY_NS
+
+
+def conversations(rtt: Rtt, *, seed: int, round_number: int) -> list[Session]:
+    """Return the clients of a round, started one after the other before the first of them sends.
+
+    The same seed and round give the same messages at the same times.
+    """
+    # Simulated arrivals, not cryptography.
+    rng = random.Random(f"{seed}/{round_number}/rtt")  # noqa: S311
+    begins = (settle_ns(rtt) + round(rng.random() * 1e9 / rtt.rate) for _ in range(rtt.clients))
+    return [
+        _conversation(rtt, n * _START_NS, begin_ns, rtt.messages, rng.getrandbits(31))
+        for n, begin_ns in enumerate(begins)
+    ]
+
+
+def warm_up_conversation(rtt: Rtt) -> Session:
+    """Return a short one that is held before the clock starts."""
+    return _conversation(dataclasses.replace(rtt, rate=100.0), 0, 2 * _READY_NS, 10, 1)
+
+
+def _conversation(rtt: Rtt, at_ns: int, begin_ns: int, count: int, seed: int) -> Session:
+    params = {"arrivals": rtt.arrivals, "count": count, "rate": rtt.rate, "size": rtt.size, "seed": seed}
+    messages = Messages(ready_ns=begin_ns - _READY_NS, at_ns=begin_ns, params=params)
+    return Session(at_ns=at_ns, producer="echo", params={"count": count}, messages=messages)
 
 
 def _params(load: Load, count: int | None, seed: int) -> dict[str, str | int | float]:

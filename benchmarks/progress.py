@@ -24,7 +24,7 @@ class _Bars:
 
     def started(self, trial: TrialPlan) -> None:
         # A saturated trial reads the same events over and over, until its time is up.
-        self._events = sum(expected.events for expected in trial.expected) if trial.kind == "load" else None
+        self._events = sum(expected.events for expected in trial.expected) if trial.kind != "saturated" else None
         name = f"{trial.kind} {trial.lane}, round {trial.round}"
         self._progress.update(self._trial, description=name, total=self._events, completed=0, count="")
 

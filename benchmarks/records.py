@@ -4,12 +4,14 @@ A trial's folder has
 
 - `spec.json`: what the engine was told to do;
 - `engine.json`, `events.bin.gz`: what its readers saw;
+- `sends.bin.gz`: in round-trip trials, what its readers sent;
 - `trial.json`: what was run and measured around it, and what should have come;
 - `journal/EPOCH.journal`: the producer's side (`producers.journal`);
 - `server.log`, `engine.log`: what the processes printed.
 
 `events.bin.gz` has, for each reader in the order of `engine.json`, the offsets of its events as they came and then the
-receive times of the same events: two columns of little-endian signed 64-bit integers.
+receive times of the same events: two columns of little-endian signed 64-bit integers. `sends.bin.gz` has, in the same
+way, three for each message: when it was due, when it could be sent, and when it was sent.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from benchmarks.clocks import ProcessTime
 from benchmarks.expected import Expected
 from benchmarks.plan import Session
 
-Kind: TypeAlias = Literal["load", "saturated"]
+Kind: TypeAlias = Literal["load", "saturated", "rtt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Spec:
     sessions: tuple[Session, ...] = ()
     """Started open loop, each at its time. With none, the shared stream is read instead."""
     warm_up: Session | None = None
+    settle: float = 0.0
+    """Seconds after the start of the clock at which the window begins; sessions may be started before it."""
     stream: str = ""
     """A shared stream, read from its start, one reader after the other on one connection."""
     stream_events: int = 0
@@ -69,6 +73,8 @@ class Reader:
     """Time spent on making its TCP connections."""
     ended_ns: int
     events: int
+    sent: int
+    """Messages."""
     checksum: int
     """CRC-32 of the events' data as they came, a newline after each."""
     outcome: str | None
@@ -100,7 +106,7 @@ class Engine:
 
     @property
     def window_ns(self) -> int:
-        """From the start of the clock to the last reader's end."""
+        """From the window's start to the last reader's end."""
         return self.samples[-1].at_ns - self.samples[0].at_ns
 
 
@@ -110,6 +116,17 @@ class Column:
 
     offsets: array[int] = field(default_factory=lambda: array("q"))
     received: array[int] = field(default_factory=lambda: array("q"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """One reader's messages in their order."""
+
+    due: array[int] = field(default_factory=lambda: array("q"))
+    ready: array[int] = field(default_factory=lambda: array("q"))
+    """When it could be sent: it was due, and the one before it was gone."""
+    sent: array[int] = field(default_factory=lambda: array("q"))
+    """When sending began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,21 +176,33 @@ def read_trial(folder: Path) -> Trial:
     return _TRIAL.validate_json((folder / "trial.json").read_bytes())
 
 
-def write_engine(folder: Path, engine: Engine, columns: Iterable[Column]) -> None:
-    """Write the engine's two files; `engine.json` last, so that it is there only if all of it is."""
-    with gzip.open(folder / "events.bin.gz", "wb", compresslevel=1) as file:
-        for column in columns:
-            for values in (column.offsets, column.received):
-                file.write(_little_endian(values).tobytes())
+def write_engine(folder: Path, engine: Engine, columns: Iterable[Column], sends: Iterable[Sends] = ()) -> None:
+    """Write the engine's files; `engine.json` last, so that it is there only if all of it is."""
+    _write_columns(folder / "events.bin.gz", ((column.offsets, column.received) for column in columns))
+    if any(reader.sent for reader in engine.readers):
+        _write_columns(folder / "sends.bin.gz", ((sent.due, sent.ready, sent.sent) for sent in sends))
     (folder / "engine.json").write_bytes(_ENGINE.dump_json(engine))
 
 
 def read_engine(folder: Path) -> tuple[Engine, Sequence[Column]]:
-    """Read the engine's two files. Raises FileNotFoundError if the engine didn't come to its end."""
+    """Read what the readers saw. Raises FileNotFoundError if the engine didn't come to its end."""
     engine = _ENGINE.validate_json((folder / "engine.json").read_bytes())
     with gzip.open(folder / "events.bin.gz", "rb") as file:
         columns = [Column(_column(file, reader.events), _column(file, reader.events)) for reader in engine.readers]
     return engine, columns
+
+
+def read_sends(folder: Path, engine: Engine) -> Sequence[Sends]:
+    """Read what the readers sent. Raises FileNotFoundError if they sent nothing."""
+    with gzip.open(folder / "sends.bin.gz", "rb") as file:
+        return [Sends(*(_column(file, reader.sent) for _ in range(3))) for reader in engine.readers]
+
+
+def _write_columns(path: Path, of_readers: Iterable[tuple[array[int], ...]]) -> None:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for columns in of_readers:
+            for values in columns:
+                file.write(_little_endian(values).tobytes())
 
 
 def _column(file: gzip.GzipFile, length: int) -> array[int]:

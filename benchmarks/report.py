@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from benchmarks import tables
 from benchmarks.environment import Environment
 from benchmarks.results import Header, Result
+from benchmarks.rtt_tables import rtt_parts_table, rtt_table
 from benchmarks.tables import Table
 
 SUMMARY: Final = "summary.md"
@@ -64,6 +65,8 @@ def _tables(header: Header, results: Sequence[Result], *, tail: bool) -> list[Ta
         tables.load_table(header, results, tail=tail),
         tables.parts_table(header, results),
         tables.saturated_table(header, results),
+        rtt_table(header, results, tail=tail),
+        rtt_parts_table(header, results),
     )
     return [table for table in candidates if table is not None]
 

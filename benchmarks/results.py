@@ -62,8 +62,10 @@ class Header:
     duration: float
     """Seconds from a load trial's start to when its last event is due, in the first round."""
     environment: Environment
+    ways_up: Mapping[str, str] = field(default_factory=dict)
+    """Of round-trip trials: how the engine sends, by lane."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Lanes that `all` would have, and the wires for which the engine has no reader."""
+    """Lanes that `all` would have, and why the engine can't measure them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,17 @@ class LoadFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RttFigures:
+    """Of a round-trip trial that passed the gate; histograms as in LoadFigures, a value for each message."""
+
+    total: str
+    held: str
+    lag: str
+    up: str
+    down: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One trial."""
 
@@ -105,6 +118,8 @@ class Result:
     engine: Usage
     load: LoadFigures | None
     """Of load trials that are correct."""
+    rtt: RttFigures | None = None
+    """Of round-trip trials that are correct."""
     caveats: tuple[Caveat, ...]
 
     @property
@@ -113,7 +128,7 @@ class Result:
 
         That is: in some second of the trial it was busy, running or waiting for its CPU, for more than 90 % of it.
         """
-        return self.kind == "load" and (self.server.busiest or 0) > BUSY
+        return self.kind != "saturated" and (self.server.busiest or 0) > BUSY
 
 
 _HEADER: Final = TypeAdapter(Header)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -71,6 +71,24 @@ class Saturated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rtt:
+    """Clients that send messages to an `echo` stream of their own, and read what comes back over the lane."""
+
+    __pydantic_config__ = _CHECKED
+
+    rounds: Rounds = 3
+    clients: Annotated[int, Field(ge=1, le=1_000)] = 10
+    messages: Annotated[int, Field(ge=1, le=100_000)] = 40
+    """That each client sends."""
+    rate: Annotated[float, Field(ge=0.1, le=10_000)] = 40.0
+    """Messages per second and client, on average."""
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """Evenly or exponentially spaced; each client begins at a random part of an interval."""
+    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    """Bytes of each message's JSON text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What is run: on which lanes, how many rounds, from which seed."""
 
@@ -82,14 +100,15 @@ class Scenario:
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     load: Load | None = None
     saturated: Saturated | None = None
+    rtt: Rtt | None = None
 
     def rounds(self) -> int:
         """Return the number of rounds; a part with fewer of them takes part in the first ones."""
-        return max((part.rounds for part in (self.load, self.saturated) if part is not None), default=0)
+        return max((part.rounds for part in (self.load, self.saturated, self.rtt) if part is not None), default=0)
 
 
 _SCENARIO: Final = TypeAdapter(Scenario)
-_TABLES: Final = {(): Scenario, ("load",): Load, ("saturated",): Saturated}
+_TABLES: Final = {(): Scenario, ("load",): Load, ("saturated",): Saturated, ("rtt",): Rtt}
 
 
 def names() -> list[str]:
@@ -130,8 +149,8 @@ def load(path: Path, overrides: Mapping[str, Setting] | None = None) -> Scenario
         scenario = _SCENARIO.validate_python({"name": path.stem, **settings})
     except ValidationError as error:
         raise _scenario_error(error.errors()[0], path.name, set(overrides or ())) from error
-    if scenario.load is None and scenario.saturated is None:
-        raise ScenarioError("", f"{path.name}: there is nothing to run: add a table [load] or [saturated]")
+    if not scenario.rounds():
+        raise ScenarioError("", f"{path.name}: there is nothing to run: add a table [load], [saturated] or [rtt]")
     return scenario
 
 

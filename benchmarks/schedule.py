@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from benchmarks import plan
 from benchmarks.expected import expect
-from benchmarks.scenario import Load, Saturated, Scenario
+from benchmarks.scenario import Load, Rtt, Saturated, Scenario
 from benchmarks.trace import Trace
 from benchmarks.trial import TrialPlan
 from producers.wire import Wire
@@ -24,6 +24,8 @@ def schedule(scenario: Scenario, wires: Mapping[str, Wire], trace: Trace | None 
             round_trials += _load(scenario, scenario.load, number, wires, trace)
         if scenario.saturated is not None and number <= scenario.saturated.rounds:
             round_trials += _saturated(scenario, scenario.saturated, number, wires)
+        if scenario.rtt is not None and number <= scenario.rtt.rounds:
+            round_trials += _rtt(scenario, scenario.rtt, number, wires)
         rng.shuffle(round_trials)
         trials += round_trials
     return trials
@@ -63,6 +65,25 @@ def _saturated(scenario: Scenario, saturated: Saturated, number: int, wires: Map
             sessions=(stream,),
             expected=expected,
             seconds=saturated.seconds,
+        )
+        for lane in scenario.lanes
+    ]
+
+
+def _rtt(scenario: Scenario, rtt: Rtt, number: int, wires: Mapping[str, Wire]) -> list[TrialPlan]:
+    sessions = tuple(plan.conversations(rtt, seed=scenario.seed, round_number=number))
+    expected = tuple(expect(sessions))
+    return [
+        TrialPlan(
+            kind="rtt",
+            lane=lane,
+            wire=wires[lane],
+            round=number,
+            seed=scenario.seed,
+            sessions=sessions,
+            expected=expected,
+            warm_up=plan.warm_up_conversation(rtt),
+            settle=plan.settle_ns(rtt) / 1e9,
         )
         for lane in scenario.lanes
     ]

@@ -9,9 +9,9 @@ from benchmarks import caveats
 from benchmarks.caveats import Caveat
 from benchmarks.gate import Verdict, judge, total
 from benchmarks.histogram import Histogram, is_supported
-from benchmarks.join import JoinError, Times, check_clocks, first_event_ns, join
-from benchmarks.records import Column, Engine, Trial, read_engine, read_trial
-from benchmarks.results import LoadFigures, Result
+from benchmarks.join import JoinError, RoundTrips, Times, check_clocks, first_event_ns, join, join_echoes
+from benchmarks.records import Column, Engine, Trial, read_engine, read_sends, read_trial
+from benchmarks.results import LoadFigures, Result, RttFigures
 from benchmarks.usage import NOTHING_USED, usage
 from producers.journal import read_journal
 
@@ -24,16 +24,19 @@ def summarise(folder: Path) -> Result:
     engine, columns = read_engine(folder)
     verdict = _judge(trial, engine, columns)
     load: LoadFigures | None = None
+    rtt: RttFigures | None = None
     doubts: list[Caveat] = []
-    if trial.kind == "load" and verdict.ok:
-        try:
+    try:
+        if trial.kind == "load" and verdict.ok:
             load, doubts = _load(folder, trial, engine, columns)
-        except (JoinError, FileNotFoundError) as error:
-            return _failed(folder, trial, str(error))
+        elif trial.kind == "rtt" and verdict.ok:
+            rtt = _rtt(folder, trial, engine, columns)
+    except (JoinError, FileNotFoundError) as error:
+        return _failed(folder, trial, str(error))
     times_ns = [sample.at_ns for sample in engine.samples]
     server_usage = usage(times_ns, [sample.server for sample in engine.samples])
     engine_usage = usage(times_ns, [sample.engine for sample in engine.samples])
-    if trial.kind == "load":
+    if trial.kind != "saturated":
         doubts += caveats.overloaded(server_usage)
         doubts += caveats.engine_busy(engine_usage)
     else:
@@ -53,13 +56,14 @@ def summarise(folder: Path) -> Result:
         server=server_usage,
         engine=engine_usage,
         load=load,
+        rtt=rtt,
         caveats=tuple(doubts),
     )
 
 
 def _judge(trial: Trial, engine: Engine, columns: Sequence[Column]) -> Verdict:
     readers = engine.readers
-    expected = trial.expected if trial.kind == "load" else trial.expected * len(readers)
+    expected = trial.expected * len(readers) if trial.kind == "saturated" else trial.expected
     if len(readers) != len(expected):
         return Verdict(failures=(f"{len(expected)} readers were planned, and {len(readers)} started",))
     verdicts = [judge(*of_reader) for of_reader in zip(readers, columns, expected, strict=True)]
@@ -96,6 +100,20 @@ def _load(folder: Path, trial: Trial, engine: Engine, columns: Sequence[Column])
         *caveats.start_lag(start_lag.max, p50),
     ]
     return figures, doubts
+
+
+def _rtt(folder: Path, trial: Trial, engine: Engine, columns: Sequence[Column]) -> RttFigures:
+    check_clocks(trial, engine)
+    trips = RoundTrips()
+    for reader, column, sends in zip(engine.readers, columns, read_sends(folder, engine), strict=True):
+        join_echoes(column, sends, read_journal(folder / "journal", reader.epoch), trips)
+    return RttFigures(
+        total=Histogram(trips.total).encode(),
+        held=Histogram(trips.held).encode(),
+        lag=Histogram(trips.lag).encode(),
+        up=Histogram(trips.up).encode(),
+        down=Histogram(trips.down).encode(),
+    )
 
 
 def _distinct(engine: Engine, columns: Sequence[Column]) -> int:

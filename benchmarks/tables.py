@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from benchmarks import caveats
 from benchmarks.caveats import Caveat
 from benchmarks.histogram import MIN_BEYOND
 from benchmarks.lanes import PERCENTILES, LoadRow, Row, Spread, rows
+from benchmarks.records import Kind
 from benchmarks.results import Header, Result
 from benchmarks.usage import BUSY, MOSTLY_BUSY
 
@@ -62,7 +63,7 @@ def load_table(header: Header, results: Sequence[Result], *, tail: bool) -> Tabl
             f"Clients come {arrivals}; {header.events:,} events a trial, {load.rate:,.12g}/s on each stream.",
             GATE_NOTE,
             "p50 to max: event latency, from when an event was due to when its bytes were received.",
-            *(_too_few(shown) if any(_lacks(row, len(shown)) for row in lanes) else ()),
+            *(too_few(shown) if any(_lacks(row, len(shown)) for row in lanes) else ()),
             f"in time: came once, in order, and within {load.deadline * 1e3:,.12g} ms of when they were due.",
             (
                 "server: CPU time for each event, with producing it and starting the sessions. It changes with the "
@@ -82,8 +83,8 @@ def _load_cells(row: Row, percentiles: int, *, tail: bool) -> tuple[str, ...]:
     )
     totals = (NOTHING if load is None else f"{load.goodput:,.0f}", f"{row.events:,}") if tail else ()
     in_time = NOTHING if load is None else percent_in_time(load.in_time)
-    server = (_number(row.server_cpu_us), _share(row.server_share))
-    return (row.lane, str(row.trials), _gate(row), *times, in_time, *totals, *server)
+    server = (number(row.server_cpu_us), share(row.server_share))
+    return (row.lane, str(row.trials), gate(row), *times, in_time, *totals, *server)
 
 
 def parts_table(header: Header, results: Sequence[Result]) -> Table | None:
@@ -136,12 +137,12 @@ def saturated_table(header: Header, results: Sequence[Result]) -> Table | None:
             (
                 row.lane,
                 str(row.trials),
-                _gate(row),
+                gate(row),
                 NOTHING if row.rate is None else f"{row.rate:,.0f}",
                 NOTHING if row.limit is None else row.limit,
-                _number(row.server_cpu_us),
-                _share(row.server_share),
-                _share(row.engine_share),
+                number(row.server_cpu_us),
+                share(row.server_share),
+                share(row.engine_share),
             )
             for row in lanes
         ),
@@ -155,28 +156,29 @@ def saturated_table(header: Header, results: Sequence[Result]) -> Table | None:
 
 
 def doubts(header: Header, results: Sequence[Result], planned: int) -> list[str]:
-    """Return the run's caveats, then the worst of each name, lane and kind of trial."""
+    """Return the run's caveats, then the worst of each name and lane."""
     environment, trace = header.environment, header.trace
     load = [result for result in results if result.kind == "load"]
-    load_rounds, saturated_rounds = (
-        len({result.round for result in results if result.kind == kind}) for kind in ("load", "saturated")
-    )
+    rounds_of = {kind: len({result.round for result in results if result.kind == kind}) for kind in get_args(Kind)}
     of_run = [
         *caveats.interrupted(len(results), planned),
-        *caveats.preliminary(load_rounds, saturated_rounds),
+        *caveats.preliminary(rounds_of),
         *caveats.placement(environment.cpus, environment.server_cpu, environment.engine_cpu),
         *caveats.congestion_control(environment.sysctls["net.ipv4.tcp_congestion_control"]),
         *(caveats.pacing() if load else []),
         *caveats.left_out(header.left_out),
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]
+    of_lanes = [(result.lane, caveat) for result in results for caveat in result.caveats]
+    for row in rows(results, "rtt", header.scenario.lanes):
+        if row.rtt is not None:  # a trial of round trips has too few for a p99, a lane may have enough
+            of_lanes += [(row.lane, caveat) for caveat in caveats.send_lag(row.rtt.lag.p99, row.rtt.total.p50)]
     worst: dict[str, dict[str, Caveat]] = {}
-    for result in results:
-        for caveat in result.caveats:
-            lanes = worst.setdefault(caveat.name, {})
-            known = lanes.get(result.lane)
-            if known is None or caveat.size > known.size:
-                lanes[result.lane] = caveat
+    for lane, caveat in of_lanes:
+        lanes = worst.setdefault(caveat.name, {})
+        known = lanes.get(lane)
+        if known is None or caveat.size > known.size:
+            lanes[lane] = caveat
     of_trials = [
         f"{name}: " + "; ".join(f"{lane} {caveat.detail}" for lane, caveat in sorted(lanes.items()))
         for name, lanes in sorted(worst.items())
@@ -195,10 +197,11 @@ def refusals(results: Sequence[Result]) -> list[str]:
 
 def milliseconds(nanoseconds: int | None) -> str:
     """Return a time in milliseconds, with three digits of it; `-` where there aren't samples enough."""
-    return _number(None if nanoseconds is None else nanoseconds / 1e6)
+    return number(None if nanoseconds is None else nanoseconds / 1e6)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Return a figure with three digits of it, or `-`."""
     if value is None:
         return NOTHING
     if value >= 100:
@@ -206,16 +209,18 @@ def _number(value: float | None) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """Return a share of one in percent, or `-`."""
     return NOTHING if value is None else f"{value:.0%}"
 
 
-def percent_in_time(share: float) -> str:
-    """Return *share*, rounded down: 100 % is all of them."""
-    return "100%" if share == 1 else f"{math.floor(share * 1000) / 10:.1f}%"
+def percent_in_time(part: float) -> str:
+    """Return a share, rounded down: 100 % is all of them."""
+    return "100%" if part == 1 else f"{math.floor(part * 1000) / 10:.1f}%"
 
 
-def _gate(row: Row) -> str:
+def gate(row: Row) -> str:
+    """Return the cell of what was wrong, and what came of it."""
     verdict = row.verdict
     counts = f"{verdict.lost}/{verdict.repeated}/{verdict.reordered}"
     if not verdict.ok:
@@ -228,6 +233,7 @@ def _lacks(row: Row, percentiles: int) -> bool:
     return row.load is not None and not row.overloaded and None in row.load.latency.percentiles[:percentiles]
 
 
-def _too_few(percentiles: Sequence[float]) -> tuple[str]:
+def too_few(percentiles: Sequence[float]) -> tuple[str]:
+    """Return the note on percentiles that aren't printed."""
     needed = ", ".join(f"{MIN_BEYOND * 100 / (100 - value):,.0f} for p{value:g}" for value in percentiles)
     return (f"-: too few events; a percentile is printed if at least {MIN_BEYOND} lie beyond it ({needed}).",)

@@ -33,12 +33,14 @@ class TrialPlan:
     round: int
     seed: int
     sessions: tuple[Session, ...]
-    """In load trials those of the clients; in saturated trials the shared stream alone."""
+    """In saturated trials the shared stream alone; in others those of the clients."""
     expected: tuple[Expected, ...]
     """Of each session."""
     warm_up: Session | None = None
     deadline: float = 0.0
     seconds: float = 0.0
+    settle: float = 0.0
+    """Seconds from the start of the clock to the window's."""
 
     @property
     def name(self) -> str:
@@ -50,7 +52,8 @@ class TrialPlan:
         if self.kind == "saturated":
             return self.seconds
         ends = (
-            session.at_ns + expected.duration_ns for session, expected in zip(self.sessions, self.expected, strict=True)
+            session.schedule_ns + expected.duration_ns
+            for session, expected in zip(self.sessions, self.expected, strict=True)
         )
         return max(ends, default=0) / 1e9
 
@@ -64,8 +67,8 @@ class TrialPlan:
             server_pid=server_pid,
             deadline=self.duration() + PATIENCE,
         )
-        if self.kind == "load":
-            return dataclasses.replace(spec, sessions=self.sessions, warm_up=self.warm_up)
+        if self.kind != "saturated":
+            return dataclasses.replace(spec, sessions=self.sessions, warm_up=self.warm_up, settle=self.settle)
         events = self.expected[0].events
         return dataclasses.replace(spec, stream=PREFILLED, stream_events=events, seconds=self.seconds)
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 import click
 from rich.console import Console
 
 from benchmarks import results
-from benchmarks.engine import wires as engine_wires
 from benchmarks.environment import environment
 from benchmarks.processes import placement
 from benchmarks.progress import watching
+from benchmarks.records import Kind
 from benchmarks.report import print_report, write_summary
 from benchmarks.results import Header, TraceInfo
 from benchmarks.run import run, seconds
@@ -31,7 +31,7 @@ from benchmarks.scenario import Scenario, ScenarioError, Setting, find, load
 from benchmarks.schedule import schedule
 from benchmarks.trace import Trace, TraceError, read_trace
 from producers.tokens import MAX_TEXT
-from producers.wire import Wire
+from streamlanes import lanes as lane_names
 from transports import discover
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
@@ -56,9 +56,13 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -
 @click.command()
 @click.argument("scenario", default="tokens")
 @click.option("--lanes", metavar="LANE,…", help="Lanes to compare; `all` for every one.  [default: sse,ws,poll,ndjson]")
-@click.option("--rounds", type=int, help="Trials of each lane.  [tokens: 3, and 1 saturated; with --trace: 1]")
-@click.option("--clients", type=int, help="Clients, each with a stream of its own.  [tokens: 20]")
-@click.option("--rate", type=float, help="Tokens per second on each stream, on average.  [tokens: 90]")
+@click.option("--rounds", type=int, help="Trials of each lane.  [tokens: 3, and 1 saturated; rtt: 3; with --trace: 1]")
+@click.option("--clients", type=int, help="Clients, each with a stream of its own.  [tokens: 20; rtt: 10]")
+@click.option(
+    "--rate",
+    type=float,
+    help="Tokens per second on each stream, or messages from each client, on average.  [tokens: 90; rtt: 40]",
+)
 @click.option(
     "--text",
     type=TEXT_FILE,
@@ -96,9 +100,9 @@ def compare(
 ) -> None:
     """Measure every lane under the same load and print a table.
 
-    SCENARIO is `tokens` (the default), `saturated`, or a TOML file; options take the place of what it says. Each trial
-    has a fresh server process; every event is checked against what its producer makes. Exit code: 0 if nothing was
-    lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C and 143
+    SCENARIO is `tokens` (the default), `saturated`, `rtt`, or a TOML file; options take the place of what it says. Each
+    trial has a fresh server process; every event is checked against what its producer makes. Exit code: 0 if nothing
+    was lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C and 143
     after SIGTERM (what had been measured is kept).
     """
     if trace is None and (speed is not None or limit is not None):
@@ -106,20 +110,24 @@ def compare(
     if trace is not None and clients is not None:
         raise click.UsageError("--clients and --trace exclude each other: a trace has its own; use --limit")
     wires = {name: transport.wire for name, transport in discover().items()}
-    unreadable = _unreadable(wires)
     to_run = _scenario(
         scenario,
         {
-            "lanes": None if lanes is None else _lanes(lanes, wires, unreadable),
             "load.rounds": 1 if trace is not None and rounds is None else rounds,
             "saturated.rounds": rounds,
+            "rtt.rounds": rounds,
             "load.clients": clients,
+            "rtt.clients": clients,
             "load.rate": rate,
+            "rtt.rate": rate,
             "load.text": None if text is None else _read(text),
             "seed": seed,
         },
     )
-    _check_lanes(to_run.lanes, wires, unreadable)
+    left_out = lane_names.unmeasurable(wires, sending=to_run.rtt is not None)
+    if lanes is not None:
+        to_run = replace(to_run, lanes=lane_names.chosen(lanes, wires, left_out))
+    lane_names.check(to_run.lanes, wires, left_out)
     if trace is not None and to_run.load is None:
         raise click.BadParameter(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
@@ -140,7 +148,8 @@ def compare(
         events=0 if loaded is None else sum(expected.events for expected in loaded.expected),
         duration=0.0 if loaded is None else loaded.duration(),
         environment=environment(where),
-        left_out=dict(unreadable) if lanes == "all" else {},
+        ways_up={} if to_run.rtt is None else lane_names.ways_up({lane: wires[lane] for lane in to_run.lanes}),
+        left_out=left_out if lanes == "all" else {},
     )
     folder = _folder(out, to_run.name)
     results.create(folder, header)
@@ -205,49 +214,19 @@ def _sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _lanes(text: str, wires: Mapping[str, Wire], left_out: Mapping[str, Wire]) -> list[str]:
-    """Return the lanes that *text* names. Raises BadParameter if there are none."""
-    if text == "all":
-        return sorted(wires.keys() - left_out)
-    names = [name for name in re.split(r"[,\s]+", text) if name]
-    if not names:
-        raise click.BadParameter("name one lane or more, such as sse,ws, or all", param_hint="'--lanes'")
-    return names
-
-
-def _unreadable(wires: Mapping[str, Wire]) -> dict[str, Wire]:
-    """Return the lanes that the load engine can't read."""
-    readable = engine_wires.discover()
-    return {lane: wire for lane, wire in sorted(wires.items()) if wire not in readable}
-
-
-def _check_lanes(lanes: Sequence[str], wires: Mapping[str, Wire], unreadable: Mapping[str, Wire]) -> None:
-    """Raise BadParameter for a lane that doesn't exist, is there twice, or can't be read by the load engine."""
-    for lane in lanes:
-        if lane not in wires:
-            raise click.BadParameter(
-                f"there is no lane {lane!r}; there are {', '.join(sorted(wires))}", param_hint="'--lanes'"
-            )
-        if lanes.count(lane) > 1:
-            raise click.BadParameter(f"lane {lane} is named twice", param_hint="'--lanes'")
-        if lane in unreadable:
-            raise click.BadParameter(
-                f"lane {lane} writes the wire {wires[lane]!r}, which the load engine can't read: "
-                f"add a reader in benchmarks/engine/wires, or leave the lane out",
-                param_hint="'--lanes'",
-            )
-
-
 def _scenario(name: str, overrides: Mapping[str, Setting | None]) -> Scenario:
     """Load a scenario with what the options say. Raises BadParameter that names the option, or the file."""
     try:
         path = find(name)
         plain = load(path)
-        # --rounds is about both kinds of trials, so about those that the scenario has.
         given = {key: value for key, value in overrides.items() if value is not None}
-        for kind, part in (("load", plain.load), ("saturated", plain.saturated)):
-            if part is None:
-                given.pop(f"{kind}.rounds", None)
+        # --rounds, for one, is about several kinds of trials, so about those that the scenario has.
+        absent = {kind for kind in get_args(Kind) if getattr(plain, kind) is None}
+        present = {key.partition(".")[2] for key in overrides if key.partition(".")[0] not in absent}
+        for key in [*given]:
+            kind, _, setting = key.partition(".")
+            if kind in absent and setting in present:
+                del given[key]
         return load(path, given)
     except ScenarioError as error:
         if error.key in overrides and overrides[error.key] is not None:

@@ -26,13 +26,16 @@ def main() -> int:
     reader = discover().get(spec.wire)
     if reader is None:
         return _fail(f"the load engine can't read lane {spec.lane}: it has no reader for the wire {spec.wire!r}")
+    if reader.way_up is None and any(session.messages for session in spec.sessions):
+        return _fail(f"the load engine can't send to lane {spec.lane}: its wire {spec.wire!r} has no way up")
     load = Load(spec, reader)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             engine = runner.run(_with_progress(load))
     except (Fault, aiohttp.ClientError, OSError) as error:
         return _fail(str(error) or type(error).__name__)
-    write_engine(spec.folder, engine, (recorder.column for recorder in load.recorders))
+    columns = (recorder.column for recorder in load.recorders)
+    write_engine(spec.folder, engine, columns, (recorder.sends for recorder in load.recorders))
     return 0
 
 

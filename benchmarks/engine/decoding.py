@@ -33,7 +33,7 @@ class Place:
         self.epoch = epoch
 
     def control(self, name: str, message: dict[str, object]) -> None:
-        """Take a control message. Raises Fault for one that isn't known."""
+        """Take a control message. Raises Fault for one that isn't known, and for a refusal."""
         match name:
             case "open":
                 cursor = message.get("cursor")
@@ -45,6 +45,8 @@ class Place:
             case "gap":
                 missing = message.get("missing")
                 self.missing += missing if isinstance(missing, int) else 1
+            case "refused":
+                raise Fault(f"the server refused a message: {message.get('reason')}")
             case "end":
                 self.outcome = str(message.get("outcome"))
             case _:

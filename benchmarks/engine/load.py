@@ -1,4 +1,4 @@
-"""The open loop, and the saturated reader."""
+"""The open loops, of sessions and of messages, and the saturated reader."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ import aiohttp
 from yarl import URL
 
 from benchmarks import clocks
+from benchmarks.engine.alarm import Alarm
 from benchmarks.engine.decoding import Fault
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender
 from benchmarks.engine.wires import WireReader
 from benchmarks.plan import Session
 from benchmarks.records import Engine, Sample, Spec
@@ -38,12 +40,17 @@ class Load:
     spec: Spec
     reader: WireReader
     recorders: list[Recorder] = field(default_factory=list)
+    _alarm: Alarm = field(default_factory=Alarm)
 
     async def run(self) -> Engine:
         """Carry out the spec; return what the readers saw. Their events are in `recorders`, in the same order.
 
         What goes wrong with a reader is in its record. Raises Fault if the trial can't begin.
         """
+        with self._alarm:
+            return await self._run()
+
+    async def _run(self) -> Engine:
         await self._prepare()
         gc.collect()
         gc.freeze()  # what is there now needn't be looked at again during the window
@@ -73,6 +80,9 @@ class Load:
         return Sample(time.monotonic_ns(), server, clocks.process_time(os.getpid()))
 
     async def _keep_sampling(self, samples: list[Sample]) -> None:
+        if self.spec.settle:
+            await asyncio.sleep(self.spec.settle)
+            samples[:] = [self._sample()]  # what came before was preparation
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
             samples.append(self._sample())
@@ -85,7 +95,7 @@ class Load:
         if self.spec.warm_up is not None:
             warm_up = Recorder(0)
             give_up = asyncio.get_running_loop().time() + 30
-            await _guard(warm_up, give_up, self._session(self.spec.warm_up, warm_up))
+            await _guard(warm_up, give_up, self._session(self.spec.warm_up, warm_up, time.monotonic_ns()))
             if warm_up.error is not None:
                 raise Fault(f"the warm-up failed: {warm_up.error}")
 
@@ -104,7 +114,7 @@ class Load:
                     await asyncio.sleep(max((scheduled_ns - now) / 1e9, 0.001))
                 recorder = Recorder(scheduled_ns)
                 self.recorders.append(recorder)
-                tasks.create_task(_guard(recorder, give_up, self._session(session, recorder)))
+                tasks.create_task(_guard(recorder, give_up, self._session(session, recorder, origin_ns)))
 
     async def _saturated(self, started_ns: int, give_up: float) -> None:
         """Read the shared stream again and again, one reader at a time."""
@@ -117,8 +127,11 @@ class Load:
                 self.recorders.append(recorder)
                 await _guard(recorder, give_up, self.reader.read(http, url, recorder))
 
-    async def _session(self, session: Session, recorder: Recorder) -> None:
-        """Start *session* and read it to its end. A client of its own: no connection is taken over from another."""
+    async def _session(self, session: Session, recorder: Recorder, origin_ns: int) -> None:
+        """Start *session*, read it to its end, and send it its messages at their times, which count from *origin_ns*.
+
+        A client of its own: no connection is taken over from another.
+        """
         async with _client(recorder) as http:
             recorder.request_ns = time.monotonic_ns()
             request = {"producer": session.producer, "params": session.params}
@@ -128,10 +141,16 @@ class Load:
             try:
                 recorder.epoch = Cursor.parse(started["cursor"]).epoch
                 link = URL(self.spec.url).join(URL(started["links"][self.spec.lane]))
+                way_up = URL(self.spec.url) / "send" / started["session_id"]
             except (KeyError, TypeError, InvalidCursor) as error:
-                raise Fault(f"POST /start: an answer without a cursor or a link: {error!r}") from error
+                raise Fault(f"POST /start: an answer without a cursor, an id or a link: {error!r}") from error
             expected = recorder.epoch
-            await self.reader.read(http, link, recorder)
+            sender = (
+                None
+                if session.messages is None
+                else await Sender.of(session.messages, origin_ns, url=way_up, alarm=self._alarm, sends=recorder.sends)
+            )
+            await self.reader.read(http, link, recorder, sender)
             if recorder.epoch != expected:
                 raise Fault(f"the stream is of epoch {recorder.epoch}, but the session's is {expected}")
 
@@ -150,7 +169,7 @@ async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -
 
 def _client(recorder: Recorder) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
         trace_configs=[recorder.trace()],
         timeout=aiohttp.ClientTimeout(total=None),
         headers={"Accept-Encoding": "identity"},

@@ -1,4 +1,4 @@
-"""What a reader records while it reads: two integers an event, a running checksum, and its milestones."""
+"""What a reader records: two integers an event, three a message, a running checksum, and its milestones."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import zlib
 import aiohttp
 
 from benchmarks.engine.decoding import Events, Place
-from benchmarks.records import Column, Reader
+from benchmarks.records import Column, Reader, Sends
 
 
 class Recorder:
-    """One reader's record. No object is kept per event."""
+    """One reader's record. No object is kept per event or message."""
 
     def __init__(self, scheduled_ns: int) -> None:
         self.column = Column()
+        self.sends = Sends()
         self.scheduled_ns = scheduled_ns
         self.request_ns = 0
         self.connect_ns = 0
@@ -53,6 +54,7 @@ class Recorder:
             connect_ns=self.connect_ns,
             ended_ns=self._ended_ns,
             events=len(self.column.offsets),
+            sent=len(self.sends.sent),
             checksum=self._checksum,
             outcome=self.outcome,
             missing=self.missing,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.clocks import ProcessTime
 from benchmarks.expected import Expected
-from benchmarks.records import Column, Engine, Kind, Reader, Sample, Trial, write_engine, write_trial
+from benchmarks.records import Column, Engine, Kind, Reader, Sample, Sends, Trial, write_engine, write_trial
 from producers.events import Item
 from producers.journal import Journal
 
@@ -31,6 +31,7 @@ def reader(epoch: str, events: int, *, request_ns: int = 0) -> Reader:
         connect_ns=MS,
         ended_ns=request_ns,
         events=events,
+        sent=0,
         checksum=checksum(events),
         outcome="completed",
         missing=0,
@@ -53,12 +54,14 @@ def write_raw(
     what it used of a CPU and waited for one in the trial's second, in ms.
 
     Event n of a stream is due at n ms, woken for 0.1 ms later, appended 0.2 ms after that and received 0.7 ms after
-    that: a latency of 1 ms.
+    that: a latency of 1 ms. In round-trip trials the engine sends it 0.1 ms after it was due, though every tenth could
+    not have been sent before.
     """
     journal = folder / "journal"
     journal.mkdir(parents=True)
     readers: list[Reader] = []
     columns: list[Column] = []
+    sends: list[Sends] = []
     for number, events in enumerate(streams):
         stream = Journal(journal, f"e{number}")
         for n in range(1, events + 1):
@@ -66,7 +69,11 @@ def write_raw(
         stream.close()
         got = array("q", range(1, events + 1) if offsets is None or number else offsets)
         columns.append(Column(got, array("q", [n * MS + MS for n in got])))
-        readers.append(dataclasses.replace(reader(f"e{number}", events), events=len(got)))
+        numbers = range(1, events + 1) if kind == "rtt" else ()
+        ready = array("q", [n * MS + (MS // 10 if n % 10 == 0 else 0) for n in numbers])
+        sent = array("q", [n * MS + MS // 10 for n in numbers])
+        sends.append(Sends(array("q", [n * MS for n in numbers]), ready, sent))
+        readers.append(dataclasses.replace(reader(f"e{number}", events), events=len(got), sent=len(numbers)))
     write_engine(
         folder,
         Engine(
@@ -80,6 +87,7 @@ def write_raw(
             readers=tuple(readers),
         ),
         columns,
+        sends,
     )
     trial = Trial(
         kind=kind,

@@ -91,6 +91,8 @@ def processes_about(text: str) -> list[str]:
         (["--out", f"{__file__}/below"], "can't write to"),
         (["nosuch"], "there is no scenario 'nosuch'"),
         (["saturated", "--clients", "2"], "saturated.toml has no [load]"),
+        (["rtt", "--text", __file__], "'--text': rtt.toml has no [load]"),
+        (["rtt", "--clients", "0"], "'--clients': input should be greater than or equal to 1"),
         (["saturated", "--trace", __file__], "'--trace': saturated.toml has no [load]"),
     ],
 )
@@ -134,7 +136,12 @@ def test_without_the_extra(package: str, tmp_path: Path) -> None:
 def test_help_states_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    for default in ("[tokens: 20]", "[tokens: 90]", "[tokens: 3, and 1 saturated; with --trace: 1]", "[default: 1]"):
+    for default in (
+        "[tokens: 20; rtt: 10]",
+        "[tokens: 90; rtt: 40]",
+        "[tokens: 3, and 1 saturated; rtt: 3; with --trace: 1]",
+        "[default: 1]",
+    ):
         assert default in text
     assert "With --trace, each session repeats it up to the trace's number of tokens" in text
 

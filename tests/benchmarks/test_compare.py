@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from benchmarks import results
+from benchmarks.engine import wires as engine_wires
 from benchmarks.gate import Verdict
 from benchmarks.scenario import PRODUCT_LANES
+from producers.wire import NDJSON, SSE, Wire
 
 SCENARIO = """
 [load]
@@ -163,3 +166,61 @@ def test_faulty_lanes_are_refused(tmp_path: Path, scenario: Path) -> None:
     assert by_lane["saturated", "lossy"].verdict == Verdict(lost=by_lane["saturated", "lossy"].readers)
     assert by_lane["load", "cutting"].verdict.failures
     assert by_lane["load", "ndjson"].verdict == Verdict()
+
+
+def test_round_trips(tmp_path: Path) -> None:
+    scenario = tmp_path / "trips.toml"
+    scenario.write_text("[rtt]\nrounds = 2\nclients = 3\nmessages = 20\nrate = 200\narrivals = 'poisson'\nsize = 64\n")
+    out = tmp_path / "out"
+    done = compare(scenario, "--rounds", "1", "--rate", "100", "--out", out)
+    assert done.returncode == 0, done.stderr
+    header, finished = results.read(out)
+    assert header.scenario.rtt is not None
+    assert (header.scenario.rtt.rounds, header.scenario.rtt.rate) == (1, 100)
+    assert header.ways_up == {"sse": "POST", "ws": "frame", "poll": "POST", "ndjson": "POST"}
+    assert {(result.kind, result.lane) for result in finished} == {("rtt", lane) for lane in PRODUCT_LANES}
+    for result in finished:
+        assert (result.readers, result.events, result.verdict) == (3, 60, Verdict())
+        assert result.rtt is not None
+        assert result.load is None
+        assert (out / "raw" / result.trial / "sends.bin.gz").is_file()
+    for lane in PRODUCT_LANES:
+        trips, parts = (line.split() for line in done.stdout.splitlines() if line.startswith(f" {lane} "))
+        assert trips[1:4] == [header.ways_up[lane], "1", "0/0/0"]
+        assert float(trips[4]) > 0
+        assert len(parts) == 9
+    assert "20 messages of 64 bytes a client and trial, 100/s from each, poisson spacing." in done.stdout
+    assert "## Round trips: 3 clients" in (out / "summary.md").read_text(encoding="utf-8")
+
+
+def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
+    metadata = tmp_path / "faulty-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[streamlanes.transports]\nlossy = lossy_lane:TRANSPORT\n")
+    (tmp_path / "lossy_lane.py").write_text(FAULTY.replace("NAME", "lossy"))
+    scenario = tmp_path / "trips.toml"
+    scenario.write_text("[rtt]\nrounds = 1\nclients = 2\nmessages = 5\nrate = 100\n")
+    out = tmp_path / "out"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = compare(scenario, "--out", out, "--lanes", "lossy", env=env)
+    assert done.returncode == 1, done.stderr
+    assert "lossy, rtt, round 1: 2 lost" in done.stdout
+    (result,) = results.read(out)[1]
+    assert (result.verdict, result.rtt) == (Verdict(lost=2), None)
+
+
+def test_a_lane_without_a_way_up_is_told() -> None:
+    from benchmarks import caveats
+    from streamlanes import lanes
+
+    wires = {"sse": SSE, "strange": Wire("pigeon"), "mute": NDJSON}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(engine_wires.discover()[NDJSON]), "way_up", None)
+        left_out = lanes.unmeasurable(wires, sending=True)
+        assert lanes.chosen("all", wires, left_out) == ("sse",)
+        assert lanes.chosen("all", wires, lanes.unmeasurable(wires, sending=False)) == ("mute", "sse")
+        with pytest.raises(click.BadParameter, match=r"lane mute writes the wire 'ndjson', for which .* no way up"):
+            lanes.check(["mute"], wires, left_out)
+        (caveat,) = caveats.left_out(left_out)
+        assert "mute (wire 'ndjson', for which the load engine has no way up)" in caveat.detail

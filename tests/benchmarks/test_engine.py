@@ -20,6 +20,7 @@ from benchmarks.engine.__main__ import main
 from benchmarks.engine.decoding import Events, Fault
 from benchmarks.engine.load import Load
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender
 from benchmarks.records import Spec, dump_spec
 from producers.wire import Wire
 
@@ -33,8 +34,11 @@ class FakeReader:
 
     reading: Reading
     wire: Wire = FAKE
+    way_up: str | None = None
 
-    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
         await self.reading(recorder)
 
 

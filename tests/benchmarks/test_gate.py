@@ -12,9 +12,11 @@ import pytest
 
 from benchmarks.expected import Expected, expect
 from benchmarks.gate import Verdict, judge, total
-from benchmarks.plan import prefilled, sessions
+from benchmarks.plan import conversations, prefilled, sessions
 from benchmarks.records import Column, Reader
-from benchmarks.scenario import Load, Saturated
+from benchmarks.scenario import Load, Rtt, Saturated
+from producers import ticker
+from producers.events import encode_json
 
 DATA = [b'"a"', b'"b"', b'"c"', b'"d"', b'"e"']
 EXPECTED = Expected(events=5, checksum=zlib.crc32(b"".join(item + b"\n" for item in DATA)), first_ns=0, duration_ns=0)
@@ -28,6 +30,7 @@ def reader(events: int, checksum: int = EXPECTED.checksum) -> Reader:
         connect_ns=0,
         ended_ns=0,
         events=events,
+        sent=0,
         checksum=checksum,
         outcome="completed",
         missing=0,
@@ -102,3 +105,18 @@ def test_expected_is_what_the_producer_makes() -> None:
     assert (first.first_ns, first.duration_ns) == (1_000_000_000, 1_200_000_000)
     (shared,) = expect([prefilled(Saturated(events=100), seed=3)])
     assert (shared.events, shared.duration_ns) == (100, 0)
+
+
+def test_expected_of_an_echo_is_what_is_sent() -> None:
+    rtt = Rtt(clients=2, messages=3, rate=10.0, size=64)
+    planned = conversations(rtt, seed=1, round_number=1)
+    for session, expected in zip(planned, expect(planned), strict=True):
+        assert session.messages is not None
+        rng = random.Random(int(session.messages.params["seed"]))
+        sent = [encode_json(ticker.payload(n, 64, rng)).encode() for n in (1, 2, 3)]
+        assert [len(message) for message in sent] == [64] * 3
+        assert expected.checksum == zlib.crc32(b"".join(message + b"\n" for message in sent))
+        assert (expected.events, expected.duration_ns) == (3, 200_000_000)
+        other = Column(array("q", [1, 2, 3]), array("q", [1, 2, 3]))
+        assert judge(reader(3, checksum=expected.checksum), other, expected) == Verdict()
+        assert judge(reader(3, checksum=1), other, expected) == Verdict(corrupt=1)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.join import JoinError, Times, check_clocks, first_event_ns, join
-from benchmarks.records import Column, read_engine, read_trial
+from benchmarks.join import JoinError, RoundTrips, Times, check_clocks, first_event_ns, join, join_echoes
+from benchmarks.records import Column, Sends, read_engine, read_trial
 from producers.journal import Stamp
 from tests.benchmarks.raw import MS, reader, write_raw
 
@@ -54,3 +54,21 @@ def test_clocks_must_be_the_same(tmp_path: Path) -> None:
     for other in (dataclasses.replace(trial, boot_id="b"), dataclasses.replace(trial, time_namespace="b")):
         with pytest.raises(JoinError, match="don't share a clock"):
             check_clocks(other, engine)
+
+
+def test_parts_of_a_round_trip_add_up() -> None:
+    sends = Sends(array("q", [100, 200]), array("q", [100, 250]), array("q", [103, 252]))
+    stamps = [Stamp(due=110, woke=110, append=112), Stamp(due=260, woke=260, append=263)]
+    trips = RoundTrips()
+    join_echoes(Column(array("q", [1, 2]), array("q", [120, 270])), sends, stamps, trips)
+    assert list(trips.total) == [20, 70]  # the second was due while the first was being sent
+    assert list(trips.held) == [0, 50]
+    assert list(trips.lag) == [3, 2]
+    assert list(trips.up) == [9, 11]
+    assert list(trips.down) == [8, 7]
+
+
+def test_an_echo_of_nothing() -> None:
+    sends = Sends(array("q", [100]), array("q", [100]), array("q", [100]))
+    with pytest.raises(JoinError, match="event 2 was received, but 1 were sent and 2 journaled"):
+        join_echoes(Column(array("q", [2]), array("q", [1])), sends, [Stamp(1, 1, 1)] * 2, RoundTrips())

@@ -15,7 +15,7 @@ from benchmarks.environment import environment
 from benchmarks.processes import placement
 from benchmarks.report import print_report, write_summary
 from benchmarks.results import Header, Result, ResultsError, TraceInfo
-from benchmarks.scenario import Load, Saturated, Scenario
+from benchmarks.scenario import Load, Rtt, Saturated, Scenario
 from benchmarks.summarise import summarise
 from benchmarks.usage import NOTHING_USED, Usage
 from tests.benchmarks.raw import write_raw
@@ -185,6 +185,9 @@ def test_caveats_have_numbers() -> None:
     (lag,) = caveats.harness_lag(2_100_000, 400_000)
     assert lag.detail == "p99 2.10 ms against a p50 latency of 0.40 ms"
     assert not caveats.harness_lag(None, 400_000)
+    (late,) = caveats.send_lag(2_100_000, 400_000)
+    assert late.detail == "p99 2.10 ms against a p50 round trip of 0.40 ms"
+    assert not caveats.send_lag(300_000, 400_000)
     (stolen,) = caveats.steal(0.02)
     assert "2.0%" in stolen.detail
     assert not caveats.steal(0.005)
@@ -192,12 +195,60 @@ def test_caveats_have_numbers() -> None:
     assert caveats.cpu(used, 400_000_000)
     assert caveats.cpu(NOTHING_USED, 600_000_000)
     assert not caveats.cpu(used, 600_000_000)
-    (few,) = caveats.preliminary(10, 1)
+    (few,) = caveats.preliminary({"load": 10, "saturated": 1, "rtt": 0})
     assert few.detail == "1 round of saturated trials; 10 are needed"
-    assert not caveats.preliminary(10, 0)
+    assert not caveats.preliminary({"load": 10, "saturated": 0})
     assert not caveats.congestion_control("cubic")
     assert caveats.congestion_control("bbr")[0].detail.startswith("bbr; not comparable")
 
 
 def test_shares_are_never_rounded_up_to_all() -> None:
     assert [tables.percent_in_time(share) for share in (1, 0.99999, 0.5)] == ["100%", "99.9%", "50.0%"]
+
+
+@pytest.fixture
+def round_trips(header: Header) -> Header:
+    scenario = Scenario(name="rtt", lanes=("sse", "ws"), rtt=Rtt(clients=1, messages=600))
+    return replace(header, scenario=scenario, trace=None, ways_up={"sse": "POST", "ws": "frame"})
+
+
+def test_round_trips(round_trips: Header, tmp_path: Path) -> None:
+    finished = [
+        summarise(write_raw(tmp_path / "1", (600, 500), kind="rtt")),
+        summarise(write_raw(tmp_path / "2", (600, 500), kind="rtt", lane="ws", offsets=range(2, 601))),
+    ]
+    text = printed(round_trips, finished)
+    trips, parts = rows_of(text, "sse")
+    assert trips == ["sse", "POST", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "27.3", "3%", "0.10"]
+    assert parts == ["sse", "0.10", "0.10", "0.00", "0.10", "0.20", "0.20", "0.70", "0.70"]
+    assert "ws, rtt, round 1: 1 lost (raw/2)" in text
+    (refused,) = rows_of(text, "ws")
+    assert refused == ["ws", "frame", "1", "1/0/0", *["-"] * 7]
+    assert "1 client, each sending to an echo" in text
+    assert "preliminary, no verdict: 1 round of rtt trials; 10 are needed" in text
+    assert "paces its producers" not in text  # an echo isn't paced
+    assert "-: too few events" not in text
+    out = io.StringIO()
+    print_report(Console(file=out, width=80), round_trips, finished, planned=2)
+    assert max(len(line.rstrip()) for line in out.getvalue().splitlines()) <= 80
+    summary = write_summary(tmp_path, round_trips, finished, planned=2).read_text(encoding="utf-8")
+    assert "| sse | POST | 1 | 0/0/0 | 1.00 | 1.00 | 1.00 | - | 1.00 | 1,100 | 27.3 | 3% | 0.10 |" in summary
+    assert "-: too few events" in summary  # for p99.9
+
+
+def test_round_trips_without_samples_or_reserve(round_trips: Header, tmp_path: Path) -> None:
+    few = summarise(write_raw(tmp_path / "1", (30,), kind="rtt"))
+    busy = summarise(write_raw(tmp_path / "2", (1_000,), kind="rtt", lane="ws", server=(950, 0)))
+    text = printed(round_trips, [few, busy])
+    assert rows_of(text, "sse")[0][4:8] == ["1.00", "-", "-", "1.00"]
+    assert rows_of(text, "ws") == [["ws", "frame", "1", "0/0/0", "-", "-", "-", "-", "950", "95%", "-"]]
+    assert "-: too few events" in text
+    assert "overloaded, so without latency: ws" in text
+
+
+def test_a_round_trip_trial_without_its_sends_is_refused(tmp_path: Path) -> None:
+    folder = write_raw(tmp_path / "1", kind="rtt")
+    (folder / "sends.bin.gz").unlink()
+    result = summarise(folder)
+    assert result.rtt is None
+    assert not result.verdict.ok

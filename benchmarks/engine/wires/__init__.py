@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender
 from producers.wire import Wire
 
 
@@ -19,8 +20,15 @@ class WireReader(Protocol):
 
     wire: Wire
 
-    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
-        """Read the stream at *url* from the oldest event held to its end, into *recorder*.
+    @property
+    def way_up(self) -> str | None:
+        """How messages are sent beside it, in a word of a table; None: they can't be."""
+        ...
+
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
+        """Read the stream at *url* from the oldest event held to its end, into *recorder*; send what *sender* has.
 
         The clock is read once for each chunk, message or response, before it is parsed. Raises Fault,
         aiohttp.ClientError and OSError; what came before is recorded.

@@ -15,6 +15,7 @@ from benchmarks.engine.decoding import Events, Fault, Place
 from benchmarks.engine.http import check
 from benchmarks.engine.json_message import EVENT_HEAD
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import POST, Sender, posting
 from producers.wire import LONG_POLL
 
 _START: Final = '{"events":['
@@ -63,16 +64,20 @@ class LongPollReader:
     """Reads long-poll lanes: one poll after the other, on a connection that is kept alive."""
 
     wire = LONG_POLL
+    way_up = POST
 
-    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
         decoder = LongPollDecoder()
         try:
-            while decoder.place.outcome is None:
-                async with http.get(url.with_query(after=decoder.after)) as response:
-                    await check(response, HTTPStatus.OK)
-                    body = await response.read()
-                    received_ns = time.monotonic_ns()
-                recorder.take(received_ns, decoder.feed(body))
+            async with posting(http, sender):
+                while decoder.place.outcome is None:
+                    async with http.get(url.with_query(after=decoder.after)) as response:
+                        await check(response, HTTPStatus.OK)
+                        body = await response.read()
+                        received_ns = time.monotonic_ns()
+                    recorder.take(received_ns, decoder.feed(body))
         finally:
             recorder.close(decoder.place)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
+from benchmarks.engine.body import read_body
 from benchmarks.engine.decoding import Decoder, Events, Place
-from benchmarks.engine.http import read_body
 from benchmarks.engine.json_message import take_message
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import POST, Sender
 from producers.wire import NDJSON
 
 
@@ -35,9 +36,12 @@ class NDJSONReader:
     """Reads NDJSON lanes."""
 
     wire = NDJSON
+    way_up = POST
 
-    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
-        await read_body(http, url, "application/x-ndjson", NDJSONDecoder(), recorder)
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
+        await read_body(http, url, "application/x-ndjson", NDJSONDecoder(), recorder, sender=sender)
 
 
 READER: Final = NDJSONReader()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
+from benchmarks.engine.body import read_body
 from benchmarks.engine.decoding import Decoder, Events, Fault, Place
-from benchmarks.engine.http import read_body
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import POST, Sender
 from producers.wire import SSE, SSE_CONTROL_PREFIX
 
 # The server's own layout, which nearly all blocks have; any other that the standard allows goes the long way.
@@ -95,10 +96,13 @@ class SSEReader:
     """Reads SSE lanes."""
 
     wire = SSE
+    way_up = POST
 
-    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
         # Not just text/event-stream: with that, a refusal would come as a 200 (docs/wire.md).
-        await read_body(http, url, "text/event-stream, application/problem+json", SSEDecoder(), recorder)
+        await read_body(http, url, "text/event-stream, application/problem+json", SSEDecoder(), recorder, sender=sender)
 
 
 READER: Final = SSEReader()

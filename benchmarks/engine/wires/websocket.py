@@ -11,6 +11,7 @@ from yarl import URL
 from benchmarks.engine.decoding import Events, Fault, Place
 from benchmarks.engine.json_message import take_message
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import FRAME, Sender, sending
 from producers.wire import WEBSOCKET
 
 
@@ -30,12 +31,18 @@ class WebSocketReader:
     """Reads WebSocket lanes."""
 
     wire = WEBSOCKET
+    way_up = FRAME
 
-    async def read(self, http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> None:
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
         decoder = WebSocketDecoder()
         try:
             # decode_text=False: text as the bytes it is. compress=0: compression is off on every lane.
-            async with http.ws_connect(url, compress=0, autoping=True, decode_text=False, max_msg_size=0) as socket:
+            async with (
+                http.ws_connect(url, compress=0, autoping=True, decode_text=False, max_msg_size=0) as socket,
+                sending(sender, socket.send_str),
+            ):
                 while True:
                     message = await socket.receive()
                     received_ns = time.monotonic_ns()

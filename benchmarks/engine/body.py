@@ -1,0 +1,33 @@
+"""Reading the streaming HTTP wires: a response whose body goes on until the stream has ended."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.decoding import Decoder, Fault
+from benchmarks.engine.http import check
+from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender, posting
+
+
+async def read_body(
+    http: aiohttp.ClientSession, url: URL, accept: str, decoder: Decoder, recorder: Recorder, *, sender: Sender | None
+) -> None:
+    """Read the stream at *url* from its start to its end, and post what *sender* has meanwhile.
+
+    Raises Fault, and what aiohttp raises.
+    """
+    try:
+        async with posting(http, sender), http.get(url, headers={"Accept": accept}) as response:
+            await check(response, HTTPStatus.OK)
+            async for chunk in response.content.iter_any():
+                received_ns = time.monotonic_ns()
+                recorder.take(received_ns, decoder.feed(chunk))
+    finally:
+        recorder.close(decoder.place)
+    if decoder.place.outcome is None:
+        raise Fault("the server closed the connection before the end")

@@ -1,0 +1,58 @@
+"""Which lanes `streamlanes compare` measures, and why not others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import click
+
+from benchmarks.engine import wires as engine_wires
+from producers.wire import Wire
+
+
+def chosen(text: str, wires: Mapping[str, Wire], left_out: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the lanes that *text* names; `all` is all but those *left_out*. Raises BadParameter if there are none."""
+    if text == "all":
+        return tuple(sorted(wires.keys() - left_out))
+    names = tuple(name for name in re.split(r"[,\s]+", text) if name)
+    if not names:
+        raise click.BadParameter("name one lane or more, such as sse,ws, or all", param_hint="'--lanes'")
+    return names
+
+
+def ways_up(wires: Mapping[str, Wire]) -> dict[str, str]:
+    """Return how the load engine sends messages, for each lane to which it can."""
+    readers = engine_wires.discover()
+    ways = {lane: readers[wire].way_up for lane, wire in wires.items() if wire in readers}
+    return {lane: way for lane, way in ways.items() if way is not None}
+
+
+def unmeasurable(wires: Mapping[str, Wire], *, sending: bool) -> dict[str, str]:
+    """Return the lanes that the load engine can't read or, when *sending*, can't send to, and why."""
+    readable = engine_wires.discover()
+    sendable = ways_up(wires)
+    reasons = {}
+    for lane, wire in sorted(wires.items()):
+        if wire not in readable:
+            reasons[lane] = f"wire {wire!r}, which the load engine can't read"
+        elif sending and lane not in sendable:
+            reasons[lane] = f"wire {wire!r}, for which the load engine has no way up"
+    return reasons
+
+
+def check(lanes: Sequence[str], wires: Mapping[str, Wire], left_out: Mapping[str, str]) -> None:
+    """Raise BadParameter for a lane that doesn't exist, is there twice, or can't be measured."""
+    for lane in lanes:
+        if lane not in wires:
+            raise click.BadParameter(
+                f"there is no lane {lane!r}; there are {', '.join(sorted(wires))}", param_hint="'--lanes'"
+            )
+        if lanes.count(lane) > 1:
+            raise click.BadParameter(f"lane {lane} is named twice", param_hint="'--lanes'")
+        if lane in left_out:
+            raise click.BadParameter(
+                f"lane {lane} writes the {left_out[lane]}: complete its reader in benchmarks/engine/wires, "
+                "or leave the lane out",
+                param_hint="'--lanes'",
+            )
