@@ -7,6 +7,7 @@ of its own. Time passes only inside `run`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
@@ -58,6 +59,8 @@ class World:
         producers: dict[str, Producer[Any]] = {"told": Producer("told", NoParams, told)}
         self.service = StreamService(producers=producers, log=self.log, settings=settings)
         self.relays: dict[str, Relay] = {}
+        self.stream = ""
+        """One that tests may share, where they have made one."""
 
     def run(self, work: Coroutine[None, None, T]) -> T:
         """Do *work*, while everything else in the loop goes on; it has a deadline."""
@@ -95,9 +98,22 @@ class World:
 
 
 @contextmanager
+def quiet(*names: str) -> Iterator[None]:
+    """Producers that fail, and sockets that were reset, are what these tests are made of, thousands of times."""
+    loggers = [logging.getLogger(name) for name in names]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.disabled = False
+
+
+@contextmanager
 def world(settings: Settings) -> Iterator[World]:
     """Set one up, and leave nothing behind."""
-    with asyncio.Runner() as runner:
+    with quiet("streamlanes", "asyncio"), asyncio.Runner() as runner:
         here = World(runner, settings)
         ready, leave = asyncio.Event(), asyncio.Event()
         living = runner.get_loop().create_task(here.live(ready, leave))
