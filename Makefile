@@ -5,15 +5,18 @@ READY  := $(VENV)/ready
 RUN    := $(VENV)/bin/
 
 help: # what there is
-	@grep -E '^[a-z]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
+	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help compare test micro lint types format lock clean
+.PHONY: help compare test test-long micro lint types format lock clean
 
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
 
-test: $(READY) # all tests
+test: $(READY) # all tests but the long ones
 	$(RUN)pytest $(ARGS)
+
+test-long: $(READY) # the tests that take minutes, such as 2,000 examples of readers under faults
+	$(RUN)pytest -m long $(ARGS)
 
 micro: $(READY) # what our own code costs, step by step
 	$(RUN)pytest tests/micro --benchmark-enable --benchmark-only $(ARGS)

@@ -11,7 +11,7 @@ each; `sessions` starts streams. Errors are those of `producers.errors`.
 from clients.discovery import discover
 from clients.longpoll import LongPollClient
 from clients.ndjson import NDJSONClient
-from clients.options import Options
+from clients.options import OnGap, Options
 from clients.sessions import Started, lanes, start
 from clients.sse import SSEClient
 from clients.stream import Client, EventStream
@@ -22,6 +22,7 @@ __all__ = [
     "EventStream",
     "LongPollClient",
     "NDJSONClient",
+    "OnGap",
     "Options",
     "SSEClient",
     "Started",

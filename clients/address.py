@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
@@ -36,6 +36,16 @@ class Address:
     def websocket(self, **query: str) -> str:
         """Return the ws or wss URL."""
         return self._url("wss" if self.secure else "ws", "", query)
+
+    def beside(self, route: str) -> Address:
+        """Return the address that this stream (`…/LANE/ID`) has under another route than its lane.
+
+        Raises ValueError if this isn't a stream's.
+        """
+        base, *names = self.path.rsplit("/", 2)
+        if len(names) != 2 or not all(names):
+            raise ValueError(f"{self.path!r} isn't a stream's path, which ends with LANE/ID")
+        return replace(self, path=f"{base}/{route}/{names[1]}")
 
     def _url(self, scheme: str, path: str, query: dict[str, str]) -> str:
         merged = dict(self.query) | query

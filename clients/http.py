@@ -19,21 +19,25 @@ PROBLEM = "application/problem+json"
 
 @asynccontextmanager
 async def http_client(options: Options) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """Make a client that keeps its connections alive until the block is left.
+    """Make a client that keeps its connections alive until the block is left, in which errors are the project's."""
+    with translated():
+        async with new_client(options) as client:
+            yield client
+
+
+def new_client(options: Options) -> httpx.AsyncClient:
+    """Make a client, for the caller to close.
 
     It has no time-outs of its own: `EventStream` watches over all wires alike. Bodies aren't compressed, as on
     WebSocket, so that nothing waits for a compressor's buffer to fill.
     """
-    headers = {"Accept-Encoding": "identity", "Cache-Control": "no-store", **options.headers}
-    with _translated():
-        async with httpx.AsyncClient(
-            headers=headers,
-            proxy=options.proxy,
-            timeout=None,  # noqa: S113 (EventStream and sessions have them)
-            trust_env=False,
-            verify=_tls(),
-        ) as client:
-            yield client
+    return httpx.AsyncClient(
+        headers={"Accept-Encoding": "identity", "Cache-Control": "no-store", **options.headers},
+        proxy=options.proxy,
+        timeout=None,  # noqa: S113 (EventStream and sessions have them)
+        trust_env=False,
+        verify=_tls(),
+    )
 
 
 @asynccontextmanager
@@ -68,7 +72,8 @@ async def check(response: httpx.Response, accept: str, *, after: After = "start"
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise httpx's errors as the project's."""
     try:
         yield
     except httpx.TransportError as error:

@@ -10,6 +10,7 @@ from clients.http import PROBLEM, check, http_client
 from clients.jsonwire import Polled, decode_poll
 from clients.messages import Ended, Message, Opened, Ping, excerpt
 from clients.options import DEFAULTS, Options
+from clients.sending import Posts
 from clients.stream import Client, EventStream
 from producers.errors import ProtocolViolation
 from producers.events import After, Cursor
@@ -52,7 +53,7 @@ class LongPollClient:
                         yield message
                     after, waiting = polled.cursor, wait
 
-        return EventStream(receive, after=after, options=options)
+        return EventStream(receive, Posts(address, options), after=after, options=options)
 
 
 def before(polled: Polled) -> Cursor:

@@ -12,7 +12,7 @@ from typing import Final, NoReturn, TypeAlias
 
 from producers.errors import InvalidCursor, InvalidItem, ProtocolViolation
 from producers.events import Cursor, Event, Outcome, check_type
-from producers.wire import END, GAP, OPEN, PING
+from producers.wire import END, GAP, OPEN, PING, REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,14 @@ class Ended:
     outcome: Outcome
 
 
-Message: TypeAlias = Opened | Received | Ping | Gap | Ended
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """Something that was sent over this connection wasn't accepted."""
+
+    reason: str
+
+
+Message: TypeAlias = Opened | Received | Ping | Gap | Ended | NotTaken
 
 MAX_SECONDS: Final = 86_400
 
@@ -154,8 +161,11 @@ def control(kind: str, fields: Fields) -> Message:
             return Gap(cursor_in(fields, "after"), cursor_in(fields, "next"), count_in(fields, "missing"))
         case "end":
             return Ended(outcome_in(fields))
+        case "refused":
+            return NotTaken(text_in(fields, "reason"))
         case _:
-            raise ProtocolViolation(f"{kind!r:.80} isn't a control message; they are {OPEN}, {PING}, {GAP} and {END}")
+            known = ", ".join((OPEN, PING, GAP, END, REFUSED))
+            raise ProtocolViolation(f"{kind!r:.80} isn't a control message; they are {known}")
 
 
 def excerpt(text: str | bytes) -> str:

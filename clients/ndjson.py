@@ -10,6 +10,7 @@ from clients.http import get_stream
 from clients.jsonwire import decode_message
 from clients.messages import Message, excerpt
 from clients.options import DEFAULTS, Options
+from clients.sending import Posts
 from clients.stream import Client, EventStream
 from producers.errors import ProtocolViolation
 from producers.events import After
@@ -35,7 +36,7 @@ class NDJSONClient:
                     for line in lines.feed(chunk):
                         yield decode(line)
 
-        return EventStream(receive, after=after, options=options)
+        return EventStream(receive, Posts(address, options), after=after, options=options)
 
 
 class Lines:

@@ -6,8 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
+from producers.errors import CursorExpired
 from producers.wire import WATCHDOG_GRACE
+
+OnGap: TypeAlias = Literal["raise", "skip"] | Callable[[CursorExpired], None]
+"""What to do when events are no longer held that the reader still lacks: see `Options.on_gap`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,16 @@ class Options:
     first_delay: float = 0.5
     max_delay: float = 20.0
     """Bounds of the delay before the first attempt, and any."""
+    on_gap: OnGap = "raise"
+    """When events are gone that the reader still lacks (it was slower, or away longer, than the log remembers), or the
+    log has begun anew (another epoch, a cursor beyond its head; how much is missing isn't known then, and offsets
+    start again):
+
+    - "raise": raise CursorExpired, with what is missing. The cursor stays where it was.
+    - a function: tell it, between the events around the gap, then go on from the oldest event there is. If it raises,
+      the reading breaks off there, and the cursor stays where it was.
+    - "skip": log a warning and go on; `EventStream.gaps` has what was missed in this case and in the one before.
+    """
     rng: Callable[[], float] = random.random
     """Uniform in [0, 1)."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -37,6 +52,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.attempts < 1 or min(self.open_timeout, self.grace, self.first_delay, self.max_delay) <= 0:
             raise ValueError("times must be positive, and there must be at least one attempt")
+        if self.on_gap not in {"raise", "skip"} and not callable(self.on_gap):
+            raise ValueError(f"on_gap is {self.on_gap!r:.80}, not 'raise', 'skip' or a function")
 
     def delay(self, failures: int, retry_after: float = 0.0) -> float:
         """Return how long to wait before trying again, after so many failures in a row (1 or more).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clients.messages import Ended, Gap, Message, Opened, Ping, Received
+from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
 from producers.errors import CursorExpired, ProtocolViolation, StreamFailed, StreamOrphaned
 from producers.events import After, Cursor, Event, Outcome
 
@@ -58,9 +58,18 @@ class Position:
                 raise StreamOrphaned(f"the stream's producer went away after event {cursor}")
             case Ended(outcome):
                 self.outcome = outcome
-            case Ping():
+            case Ping() | NotTaken():
                 pass
         return None
+
+    def skip(self, gap: CursorExpired) -> None:
+        """Go on behind *gap*, which the caller has been told of.
+
+        Raises ProtocolViolation if that is no other place than before it.
+        """
+        if gap.oldest == self.cursor:
+            raise ProtocolViolation(f"the server can't go on from {gap.oldest}, and says to go on from there")
+        self.cursor = gap.oldest
 
     def _take_event(self, message: Received, expected: Cursor) -> Event:
         given = Cursor(message.epoch, message.event.offset)

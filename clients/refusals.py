@@ -13,9 +13,11 @@ from clients.messages import Fields, count_in, cursor_in, json_object
 from producers.errors import (
     ConnectionLost,
     CursorExpired,
+    InboxFull,
     ProtocolViolation,
     Refused,
     RequestRejected,
+    StreamEnded,
     StreamError,
     UnknownStream,
 )
@@ -48,6 +50,18 @@ def refused_with_status(
     if status >= 300:
         return RequestRejected(f"the server redirects to {location}; use that address", status=status)
     return ProtocolViolation(f"{message}: not the answer of a stream")
+
+
+def not_taken(status: int, *, body: bytes, retry_after: str | None = None, location: str | None = None) -> StreamError:
+    """Return the error that a response to a message for the stream's producer stands for."""
+    error = refused_with_status(status, body=body, retry_after=retry_after, location=location)
+    match status:
+        case 409:
+            return StreamEnded(str(error))
+        case 429:
+            return InboxFull(str(error))
+        case _:
+            return error
 
 
 def refused_with_code(code: int, reason: str, *, after: After) -> StreamError:

@@ -13,6 +13,7 @@ from clients.address import Address
 from clients.http import get_stream
 from clients.messages import Message, control, excerpt, json_extent, json_object, received
 from clients.options import DEFAULTS, Options
+from clients.sending import Posts
 from clients.stream import Client, EventStream
 from producers.errors import ProtocolViolation
 from producers.events import After
@@ -40,7 +41,7 @@ class SSEClient:
                 async for message in messages:
                     yield message
 
-        return EventStream(receive, after=after, options=options)
+        return EventStream(receive, Posts(address, options), after=after, options=options)
 
 
 async def read(response: httpx.Response) -> AsyncGenerator[Message, None]:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Final, Protocol, Self, TypeAlias
 
-from clients.messages import Message, Opened, Ping
+from clients.messages import Message, NotTaken, Opened, Ping
 from clients.options import DEFAULTS, Options
 from clients.position import Position
-from producers.errors import ConnectionLost, Refused, StreamError, StreamLost
-from producers.events import After, Cursor, Event, Outcome
+from clients.sending import Sender
+from producers.errors import (
+    ConnectionLost,
+    CursorExpired,
+    InvalidItem,
+    MessageRefused,
+    Refused,
+    StreamEnded,
+    StreamLost,
+)
+from producers.events import JSON, After, Cursor, Event, Outcome, encode_json
 from producers.wire import Wire
 
 LOG = logging.getLogger("streamlanes.clients")
+
+GAPS_REMEMBERED: Final = 1000
 
 Receive: TypeAlias = Callable[[After], AsyncGenerator[Message, None]]
 """Makes one connection that reads on from there, and yields what it says until it is closed.
@@ -32,7 +44,7 @@ class EventStream:
     stream has ended, with its `outcome`; it raises
 
     - StreamFailed or StreamOrphaned if the stream ended early,
-    - CursorExpired if events are missing, with their number where it is known,
+    - CursorExpired if events are missing, with their number where it is known (or goes on; see `Options.on_gap`),
     - StreamLost when reconnecting has brought nothing so many times (see `Options.attempts`),
     - UnknownStream, RequestRejected or ProtocolViolation, should a reconnect meet with these.
 
@@ -45,8 +57,9 @@ class EventStream:
     Leaving closes the connection, and nothing keeps running.
     """
 
-    def __init__(self, receive: Receive, *, after: After, options: Options) -> None:
+    def __init__(self, receive: Receive, sender: Sender, *, after: After, options: Options) -> None:
         self._receive = receive
+        self._sender = sender
         self._options = options
         self._position = Position(after)
         self._messages: AsyncGenerator[Message, None] | None = None
@@ -54,6 +67,9 @@ class EventStream:
         self._failures = 0
         self._opened = 0
         self._closed = False
+        self._gaps: deque[CursorExpired] = deque(maxlen=GAPS_REMEMBERED)
+        self._skipped = False
+        self._refusal: NotTaken | None = None
 
     @property
     def cursor(self) -> Cursor | None:
@@ -70,6 +86,43 @@ class EventStream:
         """How many times the connection had to be made again, and was."""
         return max(self._opened - 1, 0)
 
+    @property
+    def gaps(self) -> Sequence[CursorExpired]:
+        """The gaps that were gone past, in order: the last 1,000. There are none with on_gap="raise"."""
+        return tuple(self._gaps)
+
+    async def send(self, value: JSON) -> None:
+        """Send *value* to the stream's producer, once: a call that fails isn't repeated.
+
+        Over WebSocket as a frame on the connection that events come on, else as `POST /send/{id}`. May be called while
+        another task reads. Raises
+
+        - InvalidItem for what isn't JSON,
+        - InboxFull if the producer hasn't taken enough of what was sent before,
+        - StreamEnded, UnknownStream, RequestRejected (too long, for instance) and Refused, which say why,
+        - ConnectionLost if nothing was heard of it; it may have arrived all the same.
+
+        Over WebSocket returning means that it is on its way, and is no answer. If the server refuses it, that comes
+        among the events, so it is only known once those are read: the next call then raises MessageRefused and sends
+        nothing. The connection is made again by reading; until then, ConnectionLost.
+        """
+        if self._closed or not self._opened:
+            raise RuntimeError("the stream isn't open; send in its block")
+        try:
+            text = encode_json(value)
+        except InvalidItem as error:
+            raise InvalidItem(f"only JSON can be sent: {error.__cause__}") from error
+        if self.outcome is not None:
+            raise StreamEnded(f"the stream has ended ({self.outcome}) and takes no more messages")
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise MessageRefused(f"an earlier message was refused ({refusal.reason}), and this one not sent")
+        try:
+            async with asyncio.timeout(self._options.open_timeout):
+                await self._sender.send(text)
+        except TimeoutError as error:
+            raise ConnectionLost(f"the message wasn't taken within {self._options.open_timeout:g} s") from error
+
     async def __aenter__(self) -> Self:
         try:
             while not self._opened:
@@ -83,7 +136,10 @@ class EventStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed = True
-        await self._disconnect()
+        try:
+            await self._disconnect()
+        finally:
+            await self._sender.close()
 
     def __aiter__(self) -> Self:
         return self
@@ -103,8 +159,8 @@ class EventStream:
         """Take one message, reconnecting if need be; return its event if it is one."""
         message = await self._next_message()
         try:
-            event = self._position.take(message)
-        except StreamError:
+            event = self._take(message)
+        except BaseException:
             await self._disconnect()
             raise
         if isinstance(message, Opened):
@@ -112,7 +168,30 @@ class EventStream:
             self._limit = message.heartbeat + self._options.grace
         if event is not None or isinstance(message, Ping):
             self._failures = 0
+            self._skipped = False
         return event
+
+    def _take(self, message: Message) -> Event | None:
+        if isinstance(message, NotTaken):
+            LOG.warning("a message that was sent was refused: %s", message.reason)
+            self._refusal = message
+        try:
+            return self._position.take(message)
+        except CursorExpired as gap:
+            self._skip(gap)
+            return None
+
+    def _skip(self, gap: CursorExpired) -> None:
+        """Go on behind *gap*, or raise it. It is told before the cursor moves, as events are."""
+        match self._options.on_gap:
+            case "raise":
+                raise gap
+            case "skip":
+                LOG.warning("%s; going on there", gap)
+            case tell:
+                tell(gap)
+        self._position.skip(gap)
+        self._gaps.append(gap)
 
     async def _next_message(self) -> Message:
         while True:
@@ -124,6 +203,12 @@ class EventStream:
             try:
                 async with asyncio.timeout(self._limit):
                     message = await anext(messages)
+            except CursorExpired as gap:
+                self._skip(gap)
+                if not self._skipped:
+                    self._skipped = True
+                    continue
+                lost = ConnectionLost("the log has moved on again before anything of it was read")
             except ConnectionLost as error:
                 lost = error
             except TimeoutError:

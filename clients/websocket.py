@@ -16,7 +16,7 @@ from clients.messages import Message, excerpt
 from clients.options import DEFAULTS, Options
 from clients.refusals import refused_with_code, refused_with_status
 from clients.stream import Client, EventStream
-from producers.errors import ConnectionLost, ProtocolViolation, StreamError
+from producers.errors import ConnectionLost, ProtocolViolation, StreamEnded, StreamError
 from producers.events import After
 from producers.wire import WEBSOCKET, Wire
 
@@ -41,6 +41,7 @@ class WebSocketClient:
     def connect(self, url: str, *, after: After = "start", options: Options = DEFAULTS) -> EventStream:
         """Return the stream at *url*, to be entered with `async with`. Raises ValueError for what isn't a URL."""
         address = Address.parse(url)
+        frames = Frames()
 
         async def receive(after: After) -> AsyncGenerator[Message, None]:
             with _translated(after):
@@ -54,10 +55,40 @@ class WebSocketClient:
                     ping_interval=None,
                     close_timeout=CLOSE_TIMEOUT,
                 ) as connection:
-                    while True:
-                        yield decode(await connection.recv())
+                    with frames.over(connection):
+                        while True:
+                            yield decode(await connection.recv())
 
-        return EventStream(receive, after=after, options=options)
+        return EventStream(receive, frames, after=after, options=options)
+
+
+class Frames:
+    """What goes up: a text frame each, over the connection that events come down on, while there is one."""
+
+    def __init__(self) -> None:
+        self._connection: client.ClientConnection | None = None
+
+    @contextmanager
+    def over(self, connection: client.ClientConnection) -> Iterator[None]:
+        """Send over *connection* in this block."""
+        self._connection = connection
+        try:
+            yield
+        finally:
+            self._connection = None
+
+    async def send(self, text: str) -> None:
+        if self._connection is None:
+            raise ConnectionLost("there is no connection just now; reading the stream makes a new one")
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as error:
+            if error.rcvd is not None and error.rcvd.code == CloseCode.NORMAL_CLOSURE:
+                raise StreamEnded("the stream has ended; nobody reads what is sent to it") from error
+            raise ConnectionLost("the connection was closed; reading the stream makes a new one") from error
+
+    async def close(self) -> None:
+        """The connection is the reader's."""
 
 
 def decode(frame: str | bytes) -> Message:

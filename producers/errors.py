@@ -7,6 +7,7 @@ StreamError
 ├── CursorExpired         the log can't continue from this cursor
 ├── StreamEnded           the stream takes no more items or messages
 ├── InboxFull             the producer hasn't taken what was sent before
+├── MessageRefused        the server didn't accept an earlier message of this connection
 ├── EventTooLarge         the producer yielded more than an event may be
 ├── StreamFailed          the stream ended early: its producer raised
 ├── StreamOrphaned        the stream ended early: its producer's process went away
@@ -64,6 +65,10 @@ class StreamEnded(StreamError):
 
 class InboxFull(StreamError):
     """The producer hasn't taken what was sent before; send it again later."""
+
+
+class MessageRefused(StreamError):
+    """The server didn't accept a message that was sent over the same connection before; it says why."""
 
 
 class EventTooLarge(StreamError, ValueError):

@@ -20,6 +20,9 @@ REFUSED: Final = "refused"
 """Control messages: the `control` of JSON wires; in SSE, events of type `stream-open` and so on.
 `refused` answers a message that a WebSocket client sent."""
 
+SEND: Final = "send"
+"""The route beside the lanes for what goes up: `POST /send/{id}`."""
+
 SSE_CONTROL_PREFIX: Final = "stream-"
 SSE_END_SUFFIX: Final = ".end"
 """The `stream-end` event's id is EPOCH:OFFSET.end; a browser that brings it back is answered 204 and stops."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 import click
@@ -59,8 +59,22 @@ def _params(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
     callback=_params,
     help="For --start; repeatable. @FILE: the file's text.",
 )
+@click.option(
+    "--on-gap",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="When events are no longer kept: end with an error, or go on with the oldest and tell on stderr.",
+)
 @click.option("--lane", help="For --start: the lane to read it over.  [default: sse]")
-def watch(url: str, after: After, producer: str | None, params: dict[str, str], lane: str | None) -> int:
+def watch(
+    url: str,
+    after: After,
+    producer: str | None,
+    params: dict[str, str],
+    on_gap: Literal["raise", "skip"],
+    lane: str | None,
+) -> int:
     """Print the stream at URL as it arrives, such as http://127.0.0.1:8000/sse/news.
 
     Texts are written as they are, one behind the other; other values as a line of JSON each, with the event's type in
@@ -69,7 +83,7 @@ def watch(url: str, after: After, producer: str | None, params: dict[str, str], 
     if producer is None and (params or lane is not None):
         raise click.UsageError("--param and --lane are for --start; the URL of a stream has its lane in its path")
     screen = Screen(sys.stdout)
-    watcher = Watcher(screen)
+    watcher = Watcher(screen, skip_gaps=on_gap == "skip")
     try:
         return asyncio.run(watcher.run(url, after, producer, params, lane or "sse"))
     except KeyboardInterrupt:
@@ -116,15 +130,21 @@ class Screen:
 class Watcher:
     """Watches one stream, and counts."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, skip_gaps: bool = False) -> None:
         self._screen = screen
+        self._options = Options(sleep=self._wait, on_gap=self._skip if skip_gaps else "raise")
         self._stream: EventStream | None = None
         self._events = 0
 
     async def run(self, url: str, after: After, producer: str | None, params: dict[str, str], lane: str) -> int:
         """Return the exit code. Raises ClickException for what keeps the watching from beginning."""
         try:
-            connecting = await (_find(url, after) if producer is None else _start(url, after, producer, params, lane))
+            if producer is None:
+                client = await _find(url)
+            else:
+                client = await _client(url, lane)
+                url = (await start(url, producer, params)).links[lane]
+            connecting = client.connect(url, after=after, options=self._options)
             async with connecting as self._stream:
                 async for event in self._stream:
                     self._screen.show(event)
@@ -148,13 +168,23 @@ class Watcher:
             return "interrupted"
         return f"{self.summary('interrupted')}; go on with --after {self._stream.cursor}"
 
-    def _end(self, status: int, line: str) -> int:
+    async def _wait(self, delay: float) -> None:
+        self._tell(f"connection lost; trying again in {delay:.1f} s")
+        await asyncio.sleep(delay)
+
+    def _skip(self, gap: CursorExpired) -> None:
+        self._tell(f"{_gone(gap)} after {gap.oldest}, where it goes on")
+
+    def _tell(self, line: str) -> None:
         self._screen.end_line()
         click.echo(line, err=True)
+
+    def _end(self, status: int, line: str) -> int:
+        self._tell(line)
         return status
 
 
-async def _find(url: str, after: After) -> EventStream:
+async def _find(url: str) -> Client:
     """Look up which wire a stream's URL leads to."""
     parts = urlsplit(url)
     if parts.query:
@@ -162,14 +192,7 @@ async def _find(url: str, after: After) -> EventStream:
     base, *names = parts.path.rsplit("/", 2)
     if len(names) != 2 or not all(names):
         raise ValueError(f"{url} isn't a stream's; give http://HOST:PORT/LANE/ID, or --start PRODUCER")
-    client = await _client(urlunsplit((parts.scheme, parts.netloc, base, "", "")), names[0])
-    return client.connect(url, after=after, options=OPTIONS)
-
-
-async def _start(url: str, after: After, producer: str, params: dict[str, str], lane: str) -> EventStream:
-    client = await _client(url, lane)
-    started = await start(url, producer, params)
-    return client.connect(started.links[lane], after=after, options=OPTIONS)
+    return await _client(urlunsplit((parts.scheme, parts.netloc, base, "", "")), names[0])
 
 
 async def _client(server: str, lane: str) -> Client:
@@ -182,18 +205,10 @@ async def _client(server: str, lane: str) -> Client:
     return clients[wires[lane]]
 
 
-async def _announced(delay: float) -> None:
-    click.echo(f"connection lost; trying again in {delay:.1f} s", err=True)
-    await asyncio.sleep(delay)
-
-
-OPTIONS: Final = Options(sleep=_announced)
-
-
 def _why_not(error: StreamError | ValueError, url: str) -> str:
     match error:
         case CursorExpired(oldest=oldest):
-            return f"{_gone(error)}: --after {oldest}"
+            return f"{_gone(error)}: --after {oldest}, or --on-gap skip"
         case ConnectionLost():
             server = urlsplit(url)
             return f"can't reach {server.scheme}://{server.netloc} ({error}); is `streamlanes serve` running there?"
@@ -214,7 +229,7 @@ def _what_now(error: StreamError | ValueError) -> tuple[str, str]:
         case StreamOrphaned():
             return "orphaned", "its producer's process went away; start a new stream"
         case CursorExpired(oldest=oldest):
-            return "incomplete", f"{_gone(error)}: --after {oldest}"
+            return "incomplete", f"{_gone(error)}: --after {oldest}, or --on-gap skip"
         case StreamLost():
             return "lost", f"{error}; watch it again with --after and the cursor"
         case _:

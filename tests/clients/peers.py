@@ -19,7 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from clients.messages import Ended, Gap, Message, Opened, Ping, Received
+from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
 from producers.events import JSON, Cursor, Event, Outcome, parse_after
 from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
@@ -55,6 +55,8 @@ def control_fields(message: Message) -> tuple[str, dict[str, JSON]]:
             return "gap", {"after": str(after), "next": str(following), "missing": missing}
         case Ended(outcome):
             return "end", {"outcome": outcome.value}
+        case NotTaken(reason):
+            return "refused", {"reason": reason}
         case Received():
             raise TypeError("an event isn't a control message")
 

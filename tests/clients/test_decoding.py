@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clients import longpoll, ndjson, sse, websocket
 from clients.jsonwire import Polled
-from clients.messages import Ended, Gap, Message, Opened, Ping, Received
+from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
 from producers.errors import ProtocolViolation
 from producers.events import JSON, Cursor, Event, Outcome, encode_json
 from tests.clients.peers import EPOCH, at, json_text, poll_text, sse_text
@@ -42,6 +42,7 @@ CONTROLS: st.SearchStrategy[Message] = (
     | st.just(Ping())
     | st.builds(Gap, CURSORS, CURSORS, st.none() | st.integers(0, 2**53))
     | st.builds(Ended, st.sampled_from(Outcome))
+    | st.builds(NotTaken, TEXTS)
 )
 MESSAGES: st.SearchStrategy[Message] = EVENTS | CONTROLS
 CUTS = st.lists(st.integers(0, 2000), max_size=8) | st.just(list(range(2000)))

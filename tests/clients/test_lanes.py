@@ -214,6 +214,26 @@ async def test_a_gap_is_told_and_pings_are_not(wire: Wire, naps: Naps) -> None:
             assert [event async for event in rest] == EVENTS[4:]
 
 
+async def test_a_log_that_runs_away_is_not_run_after_for_ever(wire: Wire, naps: Naps) -> None:
+    steps = [Step(status=410, fields={"oldest": f"k3f9a2:{n}", "head": "k3f9a2:99", "missing": 1}) for n in range(2, 9)]
+    options = Options(sleep=naps.sleep, rng=lambda: 0.5, attempts=3, on_gap="skip")
+    async with peer(wire, EVENTS, *steps) as server:
+        stream = clients.discover()[wire].connect(server.url, after=at(1), options=options)
+        with pytest.raises(StreamLost, match="moved on"):
+            await stream.__aenter__()
+    assert [gap.oldest.offset for gap in stream.gaps] == [2, 3, 4, 5]
+    assert naps.delays == [0.25, 0.5]
+
+
+async def test_a_server_that_names_the_place_it_has_lost_is_wrong(wire: Wire, naps: Naps) -> None:
+    step = Step(status=410, fields={"oldest": "k3f9a2:1", "head": "k3f9a2:5", "missing": 0})
+    async with peer(wire, EVENTS, step) as server:
+        stream = clients.discover()[wire].connect(server.url, after=at(1), options=Options(on_gap="skip"))
+        with pytest.raises(ProtocolViolation, match="can't go on"):
+            await stream.__aenter__()
+        await server.left()
+
+
 @pytest.mark.parametrize(("outcome", "error"), [(Outcome.FAILED, StreamFailed), (Outcome.ORPHANED, StreamOrphaned)])
 async def test_an_early_end_comes_after_the_events(
     wire: Wire, naps: Naps, outcome: Outcome, error: type[StreamError]

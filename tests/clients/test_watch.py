@@ -93,6 +93,14 @@ async def test_what_cannot_be_watched(url: str, path: str, arguments: list[str],
     assert len(err.splitlines()) == 1
 
 
+async def test_gaps_are_told_and_gone_past_when_asked_to(url: str) -> None:
+    status, out, err = await watched(f"{url}/ndjson/news", "--after", "other:1", "--on-gap", "skip")
+    assert (status, len(out.splitlines())) == (0, 3)
+    gap, end = err.splitlines()
+    assert "no place other:1" in gap
+    assert end.startswith("completed: 3 events")
+
+
 async def test_a_server_that_is_not_there() -> None:
     async with await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
