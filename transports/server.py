@@ -14,6 +14,7 @@ from typing import Final
 import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from transports.app import create_app
@@ -61,7 +62,10 @@ def url_of(listener: socket.socket) -> str:
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but: a handshake that can't be read, such as one with too long a header, is answered and closed."""
+    """uvicorn's, but: a handshake that can't be read, such as one with too long a header, is answered and closed.
+
+    And one that the app has refused with a status counts as completed, which uvicorn else logs as the app's error.
+    """
 
     def data_received(self, data: bytes) -> None:
         """Pass the bytes on; a failed handshake is only noted there."""
@@ -70,6 +74,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = True
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             self.transport.close()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Pass the message on; a refusal is complete with its last part."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
 
 
 class Abortable:
@@ -92,7 +102,7 @@ class Abortable:
 def abort(transport: asyncio.Transport) -> None:
     """End a connection: the other side gets a RST, and what hasn't been sent is thrown away, here and in the kernel."""
     if (sock := transport.get_extra_info("socket")) is not None:
-        with suppress(OSError):  # it has gone by itself
+        with suppress(OSError, ValueError):  # ValueError: uvloop's, for a socket that has gone
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
     transport.abort()
 

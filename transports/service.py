@@ -72,6 +72,7 @@ class StreamService:
         self.producers = producers
         self.settings = settings or Settings()
         self.metrics = Metrics()
+        self._retention = self.settings.retention
         self._shared = shared
         self._log = MemoryLog() if log is None else log
         self._pacer = pacer or LoopPacer()
@@ -318,7 +319,7 @@ class StreamService:
         session = Session(
             id=stream,
             producer=producer,
-            cursor=await self._log.create(stream, self.settings.retention),
+            cursor=await self._log.create(stream, self._retention),
             shared=shared,
             inbox=inbox,
             stop_when_unread=stop_when_unread,
@@ -381,7 +382,7 @@ class StreamService:
 
     def _drop_blocked(self) -> None:
         since = time.monotonic() - self.settings.send_timeout
-        for connection in self.connections:
+        for connection in list(self.connections):
             if connection.blocked_since is not None and connection.blocked_since <= since:
                 connection.drop()
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx
@@ -168,12 +168,12 @@ async def test_readers_that_do_nothing_right_hold_nobody_up() -> None:
     with ExitStack() as stack, ending(*NEWS, *streams, "--drain", "1") as (url, process):
         async with asyncio.timeout(15), httpx.AsyncClient(base_url=url, trust_env=False) as http:
             session = await start(http)
-            halves: Sequence[bytes] = (
+            halves = [
                 b"GET /sse/news HTTP/1.1\r\nHost: localh",
                 b"POST /start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
                 f"POST /send/{session} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n1".encode(),
                 b"",
-            )
+            ]
             for lane in TRANSPORTS.values():
                 for stream in ("backlog", "news", session):
                     limit = "limit=1000" if lane.wire == LONG_POLL else ""

@@ -100,10 +100,10 @@ async def test_a_poll_is_present_for_a_while_after_its_last_answer(clock: Clock,
         assert (await http.get(f"/poll/{session.id}")).status_code == 200
         clock.now += POLL_PRESENCE + 4
         await sweep(service)
-        assert session.running
+        assert await outcome(service, session.id) is None
         clock.now += 1
         await sweep(service)
-        assert not session.running
+        assert await outcome(service, session.id) is Outcome.ORPHANED
         clock.now += TTL - 6
         await sweep(service)
         assert session.id in service.sessions

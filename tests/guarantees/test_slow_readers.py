@@ -92,7 +92,7 @@ async def test_one_stalled_reader_among_two_hundred_is_gone_and_the_others_do_no
         assert sum(map(float, re.findall(r"^streamlanes_connections\{.*\} (.*)", exposed, re.MULTILINE))) == 199
         process.terminate()
         _, log = process.communicate(timeout=10)
-    assert [line for line in log.splitlines() if not line.startswith("shared stream")] == []
+    assert [line for line in log.splitlines() if not line.startswith("shared stream")] == [], log
 
 
 async def everybody_reads(http: httpx.AsyncClient, session: str, readers: int) -> None:
@@ -136,7 +136,7 @@ async def test_what_stalled_readers_cost_is_bounded(opened: ExitStack) -> None:
             assert (peak - memory) / 40 < bound, transport.name
         process.terminate()
         _, log = process.communicate(timeout=10)
-    assert [line for line in log.splitlines() if not line.startswith("shared stream")] == []
+    assert [line for line in log.splitlines() if not line.startswith("shared stream")] == [], log
 
 
 @pytest.mark.parametrize("transport", STREAMING, ids=lambda transport: transport.name)
