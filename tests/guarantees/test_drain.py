@@ -141,7 +141,7 @@ async def outcome(transport: Transport, url: str, session: str) -> str:
 
 
 async def test_waiting_polls_are_answered_at_once_and_later_ones_do_not_spin() -> None:
-    with ending(*NEWS, "--drain", "3") as (url, process):
+    with ending(*NEWS, "--drain", "2") as (url, process):
         async with asyncio.timeout(15), httpx.AsyncClient(base_url=url, trust_env=False, timeout=40) as http:
             session = await start(http)
             first = (await http.get(f"/poll/{session}?wait=0")).json()

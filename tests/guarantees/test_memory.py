@@ -13,7 +13,8 @@ from producers.memory import TOMBSTONE_SECONDS
 from tests.guarantees.readers import address, own_memory
 from tests.serving import serve_process
 
-ARGUMENTS = ("--session-ttl", "1", "--max-sessions", "20000", "--drain", "0")
+# The time-to-live is longer than starting 2,000 takes, so that both waves have as many of them at once.
+ARGUMENTS = ("--session-ttl", "3", "--max-sessions", "20000", "--drain", "0")
 BODY = b'{"producer":"ticker","params":{"count":20,"arrivals":"at-once"}}'
 REQUEST = (
     b"POST /start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
