@@ -103,6 +103,19 @@ class MemoryLog:
 class _Stream:
     """One stream: the events held, how many bytes they are, since when, and who waits for more."""
 
+    __slots__ = (
+        "_appends",
+        "_base",
+        "_cut_bytes",
+        "_dropped",
+        "_ends",
+        "_events",
+        "epoch",
+        "outcome",
+        "retention",
+        "waiters",
+    )
+
     def __init__(self, epoch: str, retention: Retention) -> None:
         self.epoch = epoch
         self.retention = retention
@@ -210,14 +223,13 @@ class _Stream:
             self.wake()
 
     def delete(self) -> None:
+        self.outcome = Outcome.DELETED
+        self.wake()
         self._base = self.head.offset
         self._cut_bytes = self._bytes_before(len(self._ends))
         self._dropped = 0
-        self._events.clear()
-        self._ends.clear()
-        self._appends.clear()
-        self.outcome = Outcome.DELETED
-        self.wake()
+        # What is left is a tombstone, of which there may be thousands: they share what stays empty from now on.
+        self._events, self._ends, self._appends, self.waiters, self.retention = _EMPTY
 
     def wake(self) -> None:
         for waiter in self.waiters:
@@ -225,6 +237,14 @@ class _Stream:
                 waiter.set_result(None)
         self.waiters.clear()
 
+
+_EMPTY: Final[tuple[list[Event], list[int], deque[tuple[float, int]], set[asyncio.Future[None]], Retention]] = (
+    [],
+    [],
+    deque(),
+    set(),
+    Retention(),
+)
 
 if TYPE_CHECKING:
     _log: EventLog = MemoryLog()

@@ -70,7 +70,7 @@ def serve(host: str, port: int, streams: tuple[str, ...], journal: Path | None, 
     settings = read_settings(given)
     service = StreamService(shared=shared, settings=settings, journal=journal)
     try:
-        listener = bind(host, port, send_timeout=settings.send_timeout)
+        listener = bind(host, port, send_timeout=settings.send_timeout, heartbeat=settings.heartbeat)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(

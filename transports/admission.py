@@ -57,7 +57,7 @@ class Admission:
             await self._read(scope, receive, send, metrics)
 
     async def _read(self, scope: Scope, receive: Receive, send: Send, metrics: LaneMetrics) -> None:
-        connection = Connection(send)
+        connection = Connection(scope, send)
         metrics.connections += 1
         metrics.opened += 1
         self._service.connections.add(connection)
@@ -66,9 +66,10 @@ class Admission:
         except asyncio.CancelledError:
             if not connection.dropped:
                 raise
-            metrics.dropped["slow"] += 1
             connection.task.uncancel()  # it was ours, and ends here
         finally:
+            if connection.dropped:
+                metrics.dropped["slow"] += 1
             self._service.connections.discard(connection)
             metrics.connections -= 1
 

@@ -49,9 +49,9 @@ class LongPollLane:
             place = parse_after(after)
             read = partial(service.read, stream, limit=limit, max_bytes=MAX_BYTES)
             batch = await read(place, wait=0)
-            if not batch.events and batch.outcome is None and wait > 0 and not service.draining:
+            if not batch.events and batch.outcome is None and wait > 0:
                 try:
-                    batch = await _unless_gone(request, read(batch.cursor, wait=wait), batch)
+                    batch = await _unless_gone(request, read(batch.cursor, wait=service.patience(wait)), batch)
                 except CursorExpired as expired:
                     if isinstance(place, Cursor):
                         raise

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from producers.errors import (
     CursorExpired,
@@ -131,5 +132,7 @@ class ProblemRoute(APIRoute):
                 return invalid(field_errors(error))
             except HTTPException as error:
                 return from_http(error)
+            except ClientDisconnect:  # in the middle of its request; nobody sees the answer
+                return problem(400, "the request's end never came")
 
         return handle

@@ -4,37 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
 import uvicorn
 from sse_starlette.sse import AppStatus
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from transports.app import create_app
+from transports.connection import ABORT
 from transports.service import StreamService
 from transports.transport import Transport
 
-STOP_SECONDS: Final = 1
+STOP_SECONDS: Final = 0.5
 """Seconds that connections may take to close once their streams have ended, when the server stops."""
 
 LINGER: Final = 0.5
 """Seconds for which it goes on answering after the streams have ended, for polls that are between two questions."""
 
 
-def bind(host: str, port: int, *, send_timeout: float = 10.0) -> socket.socket:
+LAST_WORDS: Final = 0.1
+"""Seconds of these that there are also in a hurry, for readers to be told how their streams ended."""
+
+_RST: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER: the close throws away what the kernel holds, and resets the connection."""
+
+
+def bind(host: str, port: int, *, send_timeout: float = 10.0, heartbeat: float = 15.0) -> socket.socket:
     """Return a listening socket; port 0 picks a free one. Raises OSError.
 
     On Linux the kernel ends its connections, and frees what they hold, once their other end has taken or acknowledged
-    nothing for *send_timeout* seconds (TCP_USER_TIMEOUT, tcp(7), which accepted sockets inherit): an application can't
-    end an ASGI server's socket while there is something left to send.
+    nothing for *send_timeout* seconds (TCP_USER_TIMEOUT, tcp(7), which accepted sockets inherit), also what is left to
+    send of a response that the app is done with, such as a poll's. Where nothing is sent, since a poll waits or bare
+    text has no pings, the kernel asks for a sign of life after a *heartbeat*'s silence (SO_KEEPALIVE).
     """
     family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     listener = socket.create_server((host, port), family=family, backlog=2048)
     if sys.platform == "linux":
+        seconds = min(max(round(heartbeat), 1), 32_767)  # the kernel's bounds
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(send_timeout * 1000))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
     return listener
 
 
@@ -45,7 +62,10 @@ def url_of(listener: socket.socket) -> str:
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but: a handshake that can't be read, such as one with too long a header, is answered and closed."""
+    """uvicorn's, but: a handshake that can't be read, such as one with too long a header, is answered and closed.
+
+    And one that the app has refused with a status counts as completed, which uvicorn else logs as the app's error.
+    """
 
     def data_received(self, data: bytes) -> None:
         """Pass the bytes on; a failed handshake is only noted there."""
@@ -55,9 +75,43 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             self.transport.close()
 
+    async def send(self, message: ASGISendEvent) -> None:
+        """Pass the message on; a refusal is complete with its last part."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
+
+
+class Abortable:
+    """ASGI middleware, the outermost one: gives the app the means to end its connection at once (see `ABORT`).
+
+    ASGI has none: a reader that takes nothing would keep its buffers for as long as it likes. uvicorn's `send` is a
+    method of what holds the transport.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        if transport is not None:
+            scope.setdefault("extensions", {})[ABORT] = lambda: abort(transport)
+        await self._app(scope, receive, send)
+
+
+def abort(transport: asyncio.Transport) -> None:
+    """End a connection: the other side gets a RST, and what hasn't been sent is thrown away, here and in the kernel."""
+    if (sock := transport.get_extra_info("socket")) is not None:
+        with suppress(OSError, ValueError):  # ValueError: uvloop's, for a socket that has gone
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+    transport.abort()
+
 
 class LaneServer(uvicorn.Server):
-    """uvicorn, but: says when it is ready, and drains before it closes its listeners."""
+    """uvicorn, but: says when it is ready, and drains before it closes its listeners.
+
+    It has stopped within the drain's time and 2 s more, whatever its readers do.
+    """
 
     def __init__(
         self, config: uvicorn.Config, service: StreamService, ready: Callable[[], None], linger: float
@@ -67,31 +121,57 @@ class LaneServer(uvicorn.Server):
         self._ready = ready
         self._linger = linger
         self._hurry = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start serving, then say so."""
-        await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
         self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; the second signal ends the draining."""
-        if self.should_exit:
+        """Begin to stop; the second signal ends the draining.
+
+        uvicorn's way to hurry, which a second SIGINT would be, leaves out the app's end.
+        """
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+        elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._hurry.set)
-        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, end what still runs as `orphaned`, let its readers take note, then stop."""
-        had_readers = bool(self._service.connections)
-        draining = asyncio.create_task(self._service.drain())
-        hurrying = asyncio.create_task(self._hurry.wait())
-        await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
-        draining.cancel()
-        hurrying.cancel()
-        await self._service.close()
-        if had_readers and not self._hurry.is_set():
-            await asyncio.sleep(self._linger)  # uvicorn closes WebSockets at once, and polls come again
-        await super().shutdown(sockets)
+        attended = self._service.attended
+        try:
+            await self._hurriedly(self._service.drain())
+        finally:  # whatever comes of it, what runs is ended and the listeners are closed
+            attended |= self._service.attended
+            await self._service.close()
+            if attended:  # uvicorn closes WebSockets at once, and polls come again
+                await asyncio.sleep(min(self._linger, LAST_WORDS))
+                await self._hurriedly(asyncio.sleep(self._linger - LAST_WORDS))
+            async with asyncio.TaskGroup() as tasks:
+                aborting = tasks.create_task(self._abort_connections())
+                await super().shutdown(sockets)
+                aborting.cancel()
+
+    async def _hurriedly(self, work: Coroutine[None, None, None]) -> None:
+        """Return when *work* is done; a second signal ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            working = tasks.create_task(work)
+            hurrying = tasks.create_task(self._hurry.wait())
+            await asyncio.wait([working, hurrying], return_when=asyncio.FIRST_COMPLETED)
+            working.cancel()
+            hurrying.cancel()
+
+    async def _abort_connections(self) -> None:
+        """End those that don't close by themselves: their readers take nothing, or their requests never end.
+
+        Left to uvicorn, their tasks would be cancelled, and each would log a traceback.
+        """
+        await asyncio.sleep(STOP_SECONDS)
+        for connection in list(self.server_state.connections):
+            abort(connection.transport)
 
 
 def server(
@@ -110,7 +190,7 @@ def server(
     # lanes alike. The switch is the process's, and a process with this server in it is ours.
     AppStatus.enable_automatic_graceful_drain = False
     config = uvicorn.Config(
-        create_app(service, transports),
+        Abortable(create_app(service, transports)),
         access_log=False,
         log_config=None,  # whoever runs it says where its log goes
         log_level="warning",
@@ -120,6 +200,6 @@ def server(
         ws_max_size=service.settings.max_message_bytes,
         ws_ping_interval=None,  # heartbeats come from the read loop, on every lane
         timeout_keep_alive=65,  # longer than a poll may wait
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_graceful_shutdown=1,  # more than STOP_SECONDS, so that it is never needed
     )
     return LaneServer(config, service, ready, linger)

@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,6 +33,15 @@ logger = logging.getLogger("streamlanes")
 READ_EVENTS: Final = 256
 READ_BYTES: Final = 64 * 1024
 """What a streaming lane reads at once: enough to make the work per event small, little enough to send in one go."""
+
+MIN_STAGGER: Final = 1.0
+"""Seconds over which readers that are sent away are asked to spread their coming back, however short the drain."""
+
+DRAINING_WAIT: Final = 1.0
+"""Seconds that a poll may wait while draining."""
+
+SWEEP_AT_ONCE: Final = 256
+"""Sessions that are looked after in one go."""
 
 RETRY_SECONDS: Final = 5.0
 """What a reader or starter over a limit is asked to wait."""
@@ -63,6 +72,7 @@ class StreamService:
         self.producers = producers
         self.settings = settings or Settings()
         self.metrics = Metrics()
+        self._retention = self.settings.retention
         self._shared = shared
         self._log = MemoryLog() if log is None else log
         self._pacer = pacer or LoopPacer()
@@ -76,8 +86,12 @@ class StreamService:
         self.connections: set[Connection] = set()
         self._idle = asyncio.Event()
         self._drained_at: float | None = None
+        self._stagger = 0.0
+        self._starting = 0
+        self._closed = False
 
     async def __aenter__(self) -> Self:
+        self._closed = False
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.push_async_callback(self.close)
@@ -94,7 +108,11 @@ class StreamService:
         self._tasks = None
 
     async def close(self) -> None:
-        """Stop all producers; their streams end as `orphaned`, and their readers learn it at once."""
+        """Stop all producers; their streams end as `orphaned`, and their readers learn it at once.
+
+        No new ones are taken from then on.
+        """
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for session in list(self._sessions.values()):
@@ -108,22 +126,46 @@ class StreamService:
         return self._drained_at is not None
 
     async def drain(self, seconds: float | None = None) -> None:
-        """Take no new sessions, let the running ones end, and return when they have, or after *seconds*.
+        """Take no new sessions, let the running ones end, and return when they and their readers have, or in time.
 
-        By default `settings.drain`. Waiting polls are answered at once. Readers of shared streams, which don't end,
-        are sent away one by one over the time (see `stays_for`), and asked to come back later, spread over as long
-        again. What runs on after that is for `close` to end.
+        *seconds* is the time, by default `settings.drain`. Waiting polls are answered at once. Readers of shared
+        streams, which don't end, are sent away one by one over the time (see `stays_for`), and asked to come back
+        later, spread over as long again. What runs on after that is for `close` to end. May be called again, which
+        doesn't make it later.
+
+        `streamlanes serve` does all this at SIGTERM. An app that a service is mounted in calls `drain` as soon as it
+        is told to go, and before its server closes any connection. A lifespan's end is too late: uvicorn gets there
+        only when all responses are done, and streams are never done. So either a handler of the signal's own
+
+            async def leave() -> None:
+                await service.drain()
+                server.should_exit = True           # a uvicorn.Server
+
+        or, where the platform announces it (Kubernetes' preStop hook), a route of the app's that awaits
+        `service.drain()`. Then `timeout_graceful_shutdown` (uvicorn), so that a reader who takes nothing can't hold
+        the server, and in the lifespan `async with service`, whose end stops the rest. sse-starlette ends its
+        responses by itself as soon as uvicorn is told to stop, without staggering them; where that comes before the
+        drain, set `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
         """
         limit = self.settings.drain if seconds is None else seconds
-        self._drained_at = self._clock() + limit
+        until = self._clock() + limit
+        self._drained_at = until if self._drained_at is None else min(self._drained_at, until)
+        self._stagger = max(limit, MIN_STAGGER)
         self._look_idle()
         for stream in list(self._sessions):
-            await self._log.wake(stream)
+            with suppress(UnknownStream):  # it was removed meanwhile
+                await self._log.wake(stream)
         try:
             async with asyncio.timeout(limit):
                 await self._idle.wait()
         except TimeoutError:
             logger.info("the time to drain is over; %d sessions still run", self._running_sessions())
+
+    @property
+    def attended(self) -> bool:
+        """Whether anybody reads: over a connection, or with polls, between two questions."""
+        now = self._clock()
+        return bool(self._readers) or any(session.attended(now) for session in self._sessions.values())
 
     def stays_for(self, stream: str) -> float | None:
         """Return after how many seconds a reader is to be sent away, at random; None: it may stay."""
@@ -133,13 +175,20 @@ class StreamService:
         # Not in the last tenth, so that the last of them are told before the process goes.
         return random.uniform(0, 0.9) * max(self._drained_at - self._clock(), 0)  # noqa: S311
 
+    def patience(self, wait: float) -> float:
+        """Return how long a poll that would wait *wait* seconds may: less while draining, but not nothing.
+
+        A poll that isn't allowed to wait at all comes again at once, and again.
+        """
+        return min(wait, DRAINING_WAIT) if self.draining else wait
+
     def back_in(self) -> float:
         """Return how many seconds a reader that is sent away is asked to wait.
 
         Until the drain is over, and then for a random part of as long again, so that they don't all come at once.
         """
         left = max((self._drained_at or 0) - self._clock(), 0)
-        return left + random.uniform(0, self.settings.drain)  # noqa: S311
+        return left + random.uniform(0, self._stagger)  # noqa: S311
 
     def _running_sessions(self) -> int:
         return sum(1 for session in self._sessions.values() if session.running and not session.shared)
@@ -170,13 +219,20 @@ class StreamService:
         for an unknown producer, pydantic.ValidationError for parameters that it won't have, Refused over the limit of
         sessions and while draining.
         """
-        if self._drained_at is not None:
-            raise Refused("the server is going away; start it elsewhere", status=503, retry_after=self.back_in())
-        if len(self._sessions) - len(self._shared) >= self.settings.max_sessions:
+        self._check_taking()
+        if len(self._sessions) + self._starting - len(self._shared) >= self.settings.max_sessions:
             raise Refused("there are too many sessions; try again later", retry_after=RETRY_SECONDS)
-        return await self._start(
-            secrets.token_urlsafe(16), producer, params, shared=False, stop_when_unread=stop_when_unread
-        )
+        self._starting += 1
+        try:
+            return await self._start(
+                secrets.token_urlsafe(16), producer, params, shared=False, stop_when_unread=stop_when_unread
+            )
+        finally:
+            self._starting -= 1
+
+    def _check_taking(self) -> None:
+        if self.draining or self._closed:
+            raise Refused("the server is going away; start it elsewhere", status=503, retry_after=self.back_in())
 
     async def delete(self, session_id: str) -> None:
         """Stop a session's producer and drop its events. Raises UnknownStream, also for shared streams."""
@@ -204,7 +260,7 @@ class StreamService:
         session.appended_at = self._clock()
         session.head = head.offset
         self.metrics.appended += len(items)
-        if session.forsaken:
+        if session.forsaken(session.appended_at):
             self.metrics.appended_unread += len(items)
         return head
 
@@ -263,12 +319,15 @@ class StreamService:
         session = Session(
             id=stream,
             producer=producer,
-            cursor=await self._log.create(stream, self.settings.retention),
+            cursor=await self._log.create(stream, self._retention),
             shared=shared,
             inbox=inbox,
             stop_when_unread=stop_when_unread,
             left_at=self._clock(),
         )
+        if not shared and (self.draining or self._closed):  # since create began
+            await self._log.delete(stream)
+            self._check_taking()
         self._sessions[stream] = session
         session.task = tasks.create_task(self._produce(session, items))
         return session
@@ -280,6 +339,13 @@ class StreamService:
                 await pump(items, self, session.id, pacer=self._pacer, journal=journal)
         except Exception:  # the border to other people's code: whatever it raises, its readers must learn of the end
             logger.exception("producer %s of stream %s failed", session.producer, session.short_id)
+            outcome = Outcome.FAILED
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody has stopped it: it awaited something that was cancelled.
+            logger.exception("producer %s of stream %s was cancelled", session.producer, session.short_id)
             outcome = Outcome.FAILED
         finally:
             session.running = False
@@ -296,6 +362,7 @@ class StreamService:
             session.task.cancel()
             session.running = False
             session.inbox.close()
+            self._look_idle()
             await self._finish(session, Outcome.ORPHANED)
 
     async def _remove(self, session: Session) -> None:
@@ -304,6 +371,7 @@ class StreamService:
         del self._sessions[session.id]
         if session.running:
             self.metrics.ended[Outcome.DELETED] += 1
+        self._look_idle()
         await self._log.delete(session.id)
 
     async def _sweep(self) -> None:
@@ -314,13 +382,17 @@ class StreamService:
 
     def _drop_blocked(self) -> None:
         since = time.monotonic() - self.settings.send_timeout
-        for connection in self.connections:
+        for connection in list(self.connections):
             if connection.blocked_since is not None and connection.blocked_since <= since:
                 connection.drop()
 
     async def _look_after_sessions(self) -> None:
-        now = self._clock()
-        for session in list(self._sessions.values()):
+        for n, session in enumerate(list(self._sessions.values()), start=1):
+            if n % SWEEP_AT_ONCE == 0:
+                await asyncio.sleep(0)  # so that thousands of them don't keep the loop from the readers
+            if self._sessions.get(session.id) is not session:
+                continue  # deleted meanwhile
+            now = self._clock()
             if session.abandoned(now, self.settings.session_ttl):
                 logger.info("session %s was abandoned and is removed", session.short_id)
                 await self._remove(session)

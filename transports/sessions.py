@@ -53,10 +53,13 @@ class Session:
         """What logs may show."""
         return self.id if self.shared else f"{self.id[:4]}…"
 
-    @property
-    def forsaken(self) -> bool:
-        """Whether it had readers and now has none."""
-        return self.was_read and not self.readers
+    def attended(self, now: float) -> bool:
+        """Tell whether it has a reader: one that is connected, or a poll's that is still expected."""
+        return self.readers > 0 or (self.was_read and now < self.left_at)
+
+    def forsaken(self, now: float) -> bool:
+        """Tell whether it had readers and now has none."""
+        return self.was_read and not self.readers and now >= self.left_at
 
     def enter(self) -> None:
         """A reader comes."""
@@ -75,4 +78,4 @@ class Session:
     def unread_too_long(self, now: float) -> bool:
         """Tell whether its producer works for nobody, and is to be stopped for that."""
         patience = self.stop_when_unread
-        return patience is not None and self.running and self.forsaken and now - self.left_at >= patience
+        return patience is not None and self.running and self.forsaken(now) and now - self.left_at >= patience

@@ -59,17 +59,19 @@ def test_a_journal_is_left_where_asked_and_nowhere_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("transport", discover().values(), ids=lambda transport: transport.name)
 async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, signum: signal.Signals) -> None:
     client = clients.discover()[transport.wire]
-    with serve_process("--stream", "news=ticker,rate=0.01") as (url, process):
-        async with asyncio.timeout(20), client.connect(f"{url}/{transport.name}/news") as stream:
-            await anext(stream)
-            waiting = asyncio.create_task(anext(stream, None))
-            async with httpx.AsyncClient(base_url=url) as http:
-                while (await http.get("/sessions/news")).json()["readers"] == 0:
+    with serve_process("--drain", "0.2") as (url, process):
+        async with asyncio.timeout(20), httpx.AsyncClient(base_url=url) as http:
+            started = await http.post("/start", json={"producer": "ticker", "params": {"rate": 0.01}})
+            session = started.json()["session_id"]
+            async with client.connect(f"{url}/{transport.name}/{session}") as stream:
+                await anext(stream)
+                waiting = asyncio.create_task(anext(stream, None))
+                while (await http.get(f"/sessions/{session}")).json()["readers"] == 0:
                     await asyncio.sleep(0.01)
-            process.send_signal(signum)
-            with pytest.raises(StreamOrphaned):
-                await waiting
-            assert stream.reconnects == 0
+                process.send_signal(signum)
+                with pytest.raises(StreamOrphaned):
+                    await waiting
+                assert stream.reconnects == 0
         _, errors = process.communicate(timeout=10)
         assert "Traceback" not in errors
 
