@@ -92,6 +92,10 @@ class EventLog(Protocol):
         """Drop the events and tell readers `deleted`, at once and, to late ones, for a minute; then it is unknown."""
         ...
 
+    async def remove(self, stream: str) -> None:
+        """Drop the stream without a trace, when nobody is left to be told: it is unknown from now on."""
+        ...
+
     async def info(self, stream: str) -> StreamInfo:
         """Return the stream's extent and state."""
         ...

@@ -79,6 +79,10 @@ class MemoryLog:
             found.delete()
             self._tombstones.append((self._clock() + TOMBSTONE_SECONDS, stream, found))
 
+    async def remove(self, stream: str) -> None:
+        self._find(stream).delete()
+        del self._streams[stream]
+
     async def info(self, stream: str) -> StreamInfo:
         found = self._find(stream)
         found.trim(self._clock())

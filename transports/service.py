@@ -236,7 +236,9 @@ class StreamService:
 
     async def delete(self, session_id: str) -> None:
         """Stop a session's producer and drop its events. Raises UnknownStream, also for shared streams."""
-        await self._remove(self._private(session_id))
+        session = self._private(session_id)
+        self._forget(session)
+        await self._log.delete(session.id)
 
     def send(self, session_id: str, message: JSON) -> None:
         """Put *message* into the inbox of a session's producer.
@@ -326,7 +328,7 @@ class StreamService:
             left_at=self._clock(),
         )
         if not shared and (self.draining or self._closed):  # since create began
-            await self._log.delete(stream)
+            await self._log.remove(stream)
             self._check_taking()
         self._sessions[stream] = session
         session.task = tasks.create_task(self._produce(session, items))
@@ -365,14 +367,13 @@ class StreamService:
             self._look_idle()
             await self._finish(session, Outcome.ORPHANED)
 
-    async def _remove(self, session: Session) -> None:
+    def _forget(self, session: Session) -> None:
         if session.task is not None:
             session.task.cancel()
         del self._sessions[session.id]
         if session.running:
             self.metrics.ended[Outcome.DELETED] += 1
         self._look_idle()
-        await self._log.delete(session.id)
 
     async def _sweep(self) -> None:
         while True:
@@ -395,7 +396,8 @@ class StreamService:
             now = self._clock()
             if session.abandoned(now, self.settings.session_ttl):
                 logger.info("session %s was abandoned and is removed", session.short_id)
-                await self._remove(session)
+                self._forget(session)
+                await self._log.remove(session.id)  # nobody is left who would need a tombstone
             elif session.unread_too_long(now):
                 logger.info("session %s has no reader any more; its producer is stopped", session.short_id)
                 await self._stop(session)

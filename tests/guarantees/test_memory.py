@@ -9,7 +9,6 @@ import subprocess
 import httpx
 import pytest
 
-from producers.memory import TOMBSTONE_SECONDS
 from tests.guarantees.readers import address, own_memory
 from tests.serving import serve_process
 
@@ -58,9 +57,7 @@ async def test_a_second_wave_of_abandoned_sessions_takes_no_more_than_the_first(
 @pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_second_wave_of_ten_thousand_takes_no_more_than_the_first() -> None:
-    """Behind the tombstones' end: for a minute each session's is kept, of some 500 bytes."""
     with serve_process(*ARGUMENTS) as (url, process):
         first = await wave(url, process, 10_000)
-        await asyncio.sleep(TOMBSTONE_SECONDS)
         second = await wave(url, process, 10_000)
         assert second < first * (1 + ALLOWED), f"{first:,} bytes became {second:,}"

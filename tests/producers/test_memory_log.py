@@ -238,6 +238,17 @@ async def test_deletion_is_told_for_a_minute_and_frees_the_events() -> None:
         await read(log)
 
 
+async def test_a_removed_stream_is_unknown_at_once() -> None:
+    log = await log_of(2)
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(read(log, "now", wait=30))
+        await asyncio.sleep(0)
+        await log.remove("s")
+    assert waiting.result().outcome is Outcome.DELETED
+    with pytest.raises(UnknownStream):
+        await read(log)
+
+
 async def test_a_recreated_stream_has_a_new_epoch_and_its_old_readers_learn_it() -> None:
     log = await log_of(2)
     async with asyncio.TaskGroup() as tasks:
