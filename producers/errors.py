@@ -7,6 +7,7 @@ StreamError
 ├── CursorExpired         the log can't continue from this cursor
 ├── StreamEnded           the stream takes no more items or messages
 ├── InboxFull             the producer hasn't taken what was sent before
+├── MessageTooLarge       a client sent more than a message may be
 ├── EventTooLarge         the producer yielded more than an event may be
 ├── StreamFailed          the stream ended early: its producer raised
 ├── StreamOrphaned        the stream ended early: its producer's process went away
@@ -64,6 +65,10 @@ class StreamEnded(StreamError):
 
 class InboxFull(StreamError):
     """The producer hasn't taken what was sent before; send it again later."""
+
+
+class MessageTooLarge(StreamError, ValueError):
+    """The message to the producer is over the limit; send less at once, or raise `max_message_bytes`."""
 
 
 class EventTooLarge(StreamError, ValueError):

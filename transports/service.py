@@ -208,11 +208,14 @@ class StreamService:
             self.metrics.appended_unread += len(items)
         return head
 
-    def sent(self, stream: str, batch: Batch, lane: LaneMetrics) -> None:
-        """Count a batch that is handed to the server for sending."""
+    def sent(self, stream: str, batch: Batch, lane: LaneMetrics, *, live: bool) -> None:
+        """Count a batch that is handed to the server for sending.
+
+        *live*: its reader waited for it. What a reader finds when it comes says nothing of how long sending takes.
+        """
         lane.delivered += len(batch.events)
         session = self._sessions.get(stream)
-        if session is not None and batch.events and batch.cursor.offset == session.head:
+        if live and session is not None and batch.events and batch.cursor.offset == session.head:
             lane.observe(self._clock() - session.appended_at)
 
     @contextmanager
