@@ -11,7 +11,7 @@ SessionParameter = Annotated[str, Path(description="A session's id.")]
 AfterParameter = Annotated[
     str,
     Query(
-        description="Where to read from: after a cursor, at the oldest event held (`start`), or what comes next (`now`).",
+        description="From where: after a cursor, at the oldest event held (`start`), or at what comes (`now`).",
         json_schema_extra={"pattern": r"^(start|now|[0-9a-z]{1,16}:(0|[1-9][0-9]{0,17}))$"},
         examples=["start", "now", "k3f9a2:17"],
     ),

@@ -273,6 +273,7 @@ class StreamService:
             left_at=self._clock(),
         )
         self._sessions[stream] = session
+        logger.info("started", extra=session.fields)
         session.task = tasks.create_task(self._produce(session, items))
         return session
 
@@ -282,7 +283,7 @@ class StreamService:
             with nullcontext() if self._journal is None else Journal(self._journal, session.cursor.epoch) as journal:
                 await pump(items, self, session.id, pacer=self._pacer, journal=journal)
         except Exception:  # the border to other people's code: whatever it raises, its readers must learn of the end
-            logger.exception("producer %s of stream %s failed", session.producer, session.short_id)
+            logger.exception("producer failed", extra=session.fields)
             outcome = Outcome.FAILED
         finally:
             session.running = False
@@ -292,6 +293,7 @@ class StreamService:
 
     async def _finish(self, session: Session, outcome: Outcome) -> None:
         self.metrics.ended[outcome] += 1
+        logger.info("ended", extra={**session.fields, "outcome": outcome, "events": session.head})
         await self._log.finish(session.id, outcome)
 
     async def _stop(self, session: Session) -> None:
@@ -307,6 +309,7 @@ class StreamService:
         del self._sessions[session.id]
         if session.running:
             self.metrics.ended[Outcome.DELETED] += 1
+            logger.info("ended", extra={**session.fields, "outcome": Outcome.DELETED, "events": session.head})
         await self._log.delete(session.id)
 
     async def _sweep(self) -> None:
@@ -325,10 +328,10 @@ class StreamService:
         now = self._clock()
         for session in list(self._sessions.values()):
             if session.abandoned(now, self.settings.session_ttl):
-                logger.info("session %s was abandoned and is removed", session.short_id)
+                logger.info("abandoned, and removed", extra=session.fields)
                 await self._remove(session)
             elif session.unread_too_long(now):
-                logger.info("session %s has no reader any more; its producer is stopped", session.short_id)
+                logger.info("without a reader, and stopped", extra=session.fields)
                 await self._stop(session)
             else:
                 await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads

@@ -58,6 +58,11 @@ class Session:
         """Whether it had readers and now has none."""
         return self.was_read and not self.readers
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a log's line says of it."""
+        return {"stream": self.short_id, "producer": self.producer}
+
     def enter(self) -> None:
         """A reader comes."""
         self.readers += 1
