@@ -23,12 +23,16 @@ class KeyValues(logging.Formatter):
     tracebacks the values in them.
     """
 
-    converter = time.gmtime
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    @staticmethod
+    def converter(seconds: float | None = None) -> time.struct_time:
+        """Write times in UTC."""
+        return time.gmtime(seconds)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the line without a traceback."""
