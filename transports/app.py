@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from producers.inbox import parse_json
 from transports.admission import Admission
@@ -44,7 +45,7 @@ class StartRequest(BaseModel):
 
     producer: Annotated[str, Field(max_length=64)]
     params: dict[str, JsonValue] = Field(default_factory=dict)
-    stop_when_unread: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    stop_when_unread: Annotated[float, Field(ge=0, le=86_400, strict=True)] | None = None
     """Seconds after which the producer is stopped once the last reader has left; without it, it goes on."""
 
 
@@ -129,7 +130,11 @@ def create_app(
         app.include_router(lane.router(running))
 
     @app.exception_handler(HTTPException)
-    async def not_found(_: Request, error: HTTPException) -> Response:
+    async def not_found(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:  # Starlette names the methods of the first route of that path only
+            matching = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+            methods = {method for route in matching for method in getattr(route, "methods", ())}
+            error.headers = {"Allow": ", ".join(sorted(methods))}
         return from_http(error)
 
     @app.exception_handler(Exception)

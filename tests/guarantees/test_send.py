@@ -149,7 +149,7 @@ async def test_a_websocket_is_read_from_whatever_its_producer_does() -> None:
     running = service()
     async with served(running) as (url, http):
         session = await start(http, "deaf")
-        async with connect(f"{url.replace('http', 'ws')}/ws/{session}") as websocket:
+        async with connect(f"{url.replace('http', 'ws')}/ws/{session}", max_queue=None) as websocket:
             for n in range(500):
                 await websocket.send(str(n))
             async with asyncio.timeout(5):
