@@ -8,6 +8,7 @@ StreamError
 ├── StreamEnded           the stream takes no more items or messages
 ├── InboxFull             the producer hasn't taken what was sent before
 ├── MessageRefused        the server didn't accept an earlier message of this connection
+├── MessageTooLarge       a client sent more than a message may be
 ├── EventTooLarge         the producer yielded more than an event may be
 ├── StreamFailed          the stream ended early: its producer raised
 ├── StreamOrphaned        the stream ended early: its producer's process went away
@@ -69,6 +70,10 @@ class InboxFull(StreamError):
 
 class MessageRefused(StreamError):
     """The server didn't accept a message that was sent over the same connection before; it says why."""
+
+
+class MessageTooLarge(StreamError, ValueError):
+    """The message to the producer is over the limit; send less at once, or raise `max_message_bytes`."""
 
 
 class EventTooLarge(StreamError, ValueError):

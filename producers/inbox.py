@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import NoReturn
 
-from producers.errors import InboxFull, InvalidItem, StreamEnded
-from producers.events import JSON
+from producers.errors import InboxFull, InvalidItem, MessageTooLarge, StreamEnded
+from producers.events import JSON, encode_json
 
 
 def parse_json(text: str | bytes, max_bytes: int) -> JSON:
-    """Read a message. Raises InvalidItem for what isn't JSON (RFC 8259, so neither NaN nor Infinity), or too long."""
-    if len(text) > max_bytes or len(text.encode() if isinstance(text, str) else text) > max_bytes:
-        raise InvalidItem(f"a message may have {max_bytes} bytes; send less at once")
+    """Read a message: JSON in UTF-8 (RFC 8259), which an event can carry too, so that a producer may send it on.
+
+    Raises MessageTooLarge, and InvalidItem for NaN and infinities, 1e999 among them, for what is nested too deeply,
+    and for what isn't JSON at all.
+    """
+    if len(text) > max_bytes or (isinstance(text, str) and len(text.encode(errors="replace")) > max_bytes):
+        raise MessageTooLarge(f"a message may have {max_bytes} bytes; send less at once")
     try:
-        value: JSON = json.loads(text, parse_constant=_no_constant)
+        # Decoded here: json.loads would take UTF-16 and UTF-32 as well.
+        value: JSON = json.loads(text if isinstance(text, str) else text.decode())
+        encode_json(value)
+    except InvalidItem as error:
+        raise InvalidItem(
+            "a message is JSON: it has neither NaN nor infinities, and isn't nested too deeply"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InvalidItem(f"a message is JSON: {error}") from error
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} isn't JSON")
 
 
 class Inbox:

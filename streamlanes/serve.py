@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from producers.catalogue import PRODUCERS
 from streamlanes.arguments import text_or_file
+from streamlanes.logs import LEVELS, log_to_stderr
 from transports.problems import field_errors
 from transports.server import bind, server, url_of
 from transports.service import StreamService
@@ -55,13 +56,21 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
     help="For measurements: leave each event's due and append time in a file per stream in this folder.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="warning",
+    show_default=True,
+    help="info: a line for each session's start and end, and each reader that is dropped. Ids are always shortened.",
+)
 @settings_options
-def serve(host: str, port: int, streams: tuple[str, ...], journal: Path | None, **given: str | None) -> None:
+def serve(
+    host: str, port: int, streams: tuple[str, ...], journal: Path | None, log_level: str, **given: str | None
+) -> None:
     """Serve every lane; prints `listening on http://HOST:PORT` when ready.
 
     SIGTERM (or Ctrl-C) lets running sessions end, for as long as --drain says; a second one ends them at once.
     """
-    logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
     shared = [parse_stream(text) for text in streams]
     names = [stream.name for stream in shared]
     for name in names:
@@ -94,6 +103,7 @@ def serve(host: str, port: int, streams: tuple[str, ...], journal: Path | None, 
             running = server(service, ready)
         except ValueError as error:  # a lane of another package
             raise click.UsageError(str(error)) from error
+        log_to_stderr(log_level)  # after uvicorn's configuration, which sets levels too
         running.run(sockets=[listener])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final
@@ -18,6 +19,8 @@ from transports.framing import retry_field
 from transports.metrics import LaneMetrics
 from transports.problems import refusal
 from transports.service import StreamService
+
+logger = logging.getLogger("streamlanes")
 
 POLL_PRESENCE: Final = 30.0
 """Seconds after its last response for which a poll's reader counts as present."""
@@ -51,7 +54,9 @@ class Admission:
                     self._service.reading(stream, lingering=POLL_PRESENCE if wire == LONG_POLL else 0.0)
                 )
             except Refused as refused:
-                metrics.dropped["draining" if refused.status == 503 else "limit"] += 1
+                reason = "draining" if refused.status == 503 else "limit"
+                metrics.dropped[reason] += 1
+                logger.debug("reader dropped", extra={"lane": lane, "reason": reason})
                 await turned_away(scope, wire, refused)(scope, receive, send)
                 return
             await self._read(scope, receive, send, metrics)
@@ -70,6 +75,7 @@ class Admission:
         finally:
             if connection.dropped:
                 metrics.dropped["slow"] += 1
+                logger.info("reader dropped", extra={"lane": _route(scope)[0], "reason": "slow"})
             self._service.connections.discard(connection)
             metrics.connections -= 1
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from producers.inbox import parse_json
 from transports.admission import Admission
 from transports.authorization import Authorize
 from transports.body import BodyLimit
-from transports.problems import BadParameter, ProblemRoute, field_errors, from_http, invalid, problem
+from transports.parameters import SessionParameter, StreamParameter
+from transports.problems import (
+    BadParameter,
+    ProblemRoute,
+    answer,
+    documented,
+    field_errors,
+    from_http,
+    invalid,
+    problem,
+)
 from transports.security import Security
 from transports.service import StreamService
 from transports.transport import Transport, discover
@@ -34,7 +45,7 @@ class StartRequest(BaseModel):
 
     producer: Annotated[str, Field(max_length=64)]
     params: dict[str, JsonValue] = Field(default_factory=dict)
-    stop_when_unread: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    stop_when_unread: Annotated[float, Field(ge=0, le=86_400, strict=True)] | None = None
     """Seconds after which the producer is stopped once the last reader has left; without it, it goes on."""
 
 
@@ -119,7 +130,11 @@ def create_app(
         app.include_router(lane.router(running))
 
     @app.exception_handler(HTTPException)
-    async def not_found(_: Request, error: HTTPException) -> Response:
+    async def not_found(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:  # Starlette names the methods of the first route of that path only
+            matching = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+            methods = {method for route in matching for method in getattr(route, "methods", ())}
+            error.headers = {"Allow": ", ".join(sorted(methods))}
         return from_http(error)
 
     @app.exception_handler(Exception)
@@ -134,7 +149,14 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
     wires: dict[str, str] = {lane.name: lane.wire for lane in _checked(lanes)}
     router = APIRouter(route_class=ProblemRoute)
 
-    @router.post("/start", status_code=201)
+    @router.post(
+        "/start",
+        status_code=201,
+        response_model=Started,
+        summary="Start a session",
+        responses=documented(422, 429, 503),
+        openapi_extra=_start_body(service),
+    )
     async def start(request: Request, body: StartRequest) -> Response:
         if body.producer not in service.producers:
             known = ", ".join(sorted(service.producers))
@@ -155,8 +177,8 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
             headers={"Cache-Control": "no-store"},
         )
 
-    @router.get("/sessions/{session_id}")
-    async def state(session_id: str) -> SessionState:
+    @router.get("/sessions/{session_id}", summary="A stream's state", responses=documented(404, 422))
+    async def state(session_id: StreamParameter) -> SessionState:
         info = await service.info(session_id)
         session = service.sessions.get(session_id)
         return SessionState(
@@ -168,26 +190,61 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
             readers=session.readers if session else 0,
         )
 
-    @router.delete("/sessions/{session_id}", status_code=204)
-    async def delete(session_id: str) -> Response:
+    @router.delete(
+        "/sessions/{session_id}",
+        status_code=204,
+        response_class=Response,
+        summary="Stop a session, and drop its events",
+        responses=documented(404, 422),
+    )
+    async def delete(session_id: SessionParameter) -> Response:
         await service.delete(session_id)
         return Response(status_code=204)
 
-    @router.post("/send/{session_id}", status_code=202)
-    async def send(session_id: str, request: Request) -> Response:
+    @router.post(
+        "/send/{session_id}",
+        status_code=202,
+        response_class=Response,
+        summary="Send a message to a session's producer",
+        responses={202: answer("It is in the producer's inbox."), **documented(404, 409, 422, 429)},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+    )
+    async def send(session_id: SessionParameter, request: Request) -> Response:
         service.send(session_id, parse_json(await request.body(), service.settings.max_message_bytes))
         return Response(status_code=202)
 
-    @router.get("/metrics")
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        summary="Counts, for Prometheus",
+        responses={200: answer("Prometheus' text format.", CONTENT_TYPE_LATEST.partition(";")[0]), **documented()},
+    )
     async def metrics() -> Response:
-        return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+        return Response(
+            service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"}
+        )
 
-    @router.get("/healthz")
+    @router.get("/healthz", summary="Whether it is up, or going away", responses=documented())
     async def healthz() -> Health:
         service.check_running()
         return Health(status="draining" if service.draining else "ok", lanes=wires, sessions=len(service.sessions))
 
     return router
+
+
+def _start_body(service: StreamService) -> dict[str, Any]:
+    """Return what the OpenAPI document says of the body of `/start`: which producers there are, and what they take."""
+    kinds = [
+        {
+            "properties": {
+                "producer": {"const": name},
+                # Self-contained: a reference would be one into this document.
+                "params": kind.params.model_json_schema(),
+            }
+        }
+        for name, kind in service.producers.items()
+    ]
+    return {"requestBody": {"content": {"application/json": {"schema": {"oneOf": kinds}}}}}
 
 
 def _checked(lanes: Iterable[Transport]) -> list[Transport]:

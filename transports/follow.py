@@ -75,7 +75,7 @@ class Follower(Generic[T]):
             yield framing.gap(self._gap.after, self._gap.oldest, self._gap.missing)
         while True:
             if batch.events:
-                lane.service.sent(self._stream, batch, lane.metrics)
+                lane.service.sent(self._stream, batch, lane.metrics, live=batch is not self._first)
                 yield lane.cache.frame(self._stream, batch)
                 ping_at = now() + heartbeat
             if batch.outcome is not None:

@@ -30,7 +30,7 @@ class LaneMetrics:
     connections: int = 0
     """Readers that are connected."""
     opened: int = 0
-    """Requests to read a stream that were taken."""
+    """Requests to read that were let in, whatever came of them."""
     delivered: int = 0
     """Events handed to the server for sending."""
     dropped: Counter[str] = field(default_factory=Counter)
@@ -76,14 +76,16 @@ class Metrics(Collector):
             ended.add_metric([outcome.value], count)
         yield ended
         connections = GaugeMetricFamily("streamlanes_connections", "Readers connected.", labels=["lane"])
-        opened = CounterMetricFamily("streamlanes_streams_opened", "Requests to read that were taken.", labels=["lane"])
+        opened = CounterMetricFamily(
+            "streamlanes_streams_opened", "Requests to read that were let in.", labels=["lane"]
+        )
         delivered = CounterMetricFamily("streamlanes_events_delivered", "Events handed over to send.", labels=["lane"])
         dropped = CounterMetricFamily(
             "streamlanes_readers_dropped", "Readers turned away or cut off.", labels=["lane", "reason"]
         )
         latency = HistogramMetricFamily(
             "streamlanes_append_to_send_seconds",
-            "From the last append to its being handed over, for each reader.",
+            "From the last append to its being handed over, for each reader that waited for it.",
             labels=["lane"],
         )
         bounds = [*map(str, BUCKETS), "+Inf"]

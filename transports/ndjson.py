@@ -15,7 +15,8 @@ from producers.events import parse_after
 from producers.wire import NDJSON, Wire
 from transports.follow import StreamingLane
 from transports.framing import Cut, NDJSONFraming, PlainTextFraming
-from transports.problems import ProblemRoute
+from transports.parameters import AfterParameter, StreamParameter
+from transports.problems import ProblemRoute, answer, documented
 from transports.service import StreamService
 from transports.transport import Transport
 
@@ -32,8 +33,21 @@ class NDJSONLane:
         lines = StreamingLane(service, self.name, NDJSONFraming())
         text = StreamingLane(service, self.name, PlainTextFraming())
 
-        @router.get(f"/{self.name}/{{stream}}", name=self.name)
-        async def stream_events(request: Request, stream: str, after: str = "start") -> Response:
+        @router.get(
+            f"/{self.name}/{{stream}}",
+            name=self.name,
+            summary="Read a stream as lines of JSON",
+            response_class=Response,
+            responses={
+                200: answer(
+                    "A line for each event and control message; with `Accept: text/plain`, the bare text.",
+                    "application/x-ndjson",
+                    "text/plain",
+                ),
+                **documented(404, 410, 422, 429, 503),
+            },
+        )
+        async def stream_events(request: Request, stream: StreamParameter, after: AfterParameter = "start") -> Response:
             plain = request.headers.get("accept", "").startswith("text/plain")
             lane: StreamingLane[bytes] = text if plain else lines
             first = await lane.open(stream, parse_after(after))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
@@ -11,17 +11,37 @@ import anyio
 from fastapi import APIRouter, Query, Request, Response
 
 from producers.errors import CursorExpired, StreamError
-from producers.events import Cursor, parse_after
+from producers.events import JSON, Cursor, Outcome, parse_after
 from producers.log import Batch
 from producers.wire import LONG_POLL, Wire
 from transports.framing import FrameCache, poll_body, poll_events
-from transports.problems import BadParameter, ProblemRoute
+from transports.parameters import AfterParameter, StreamParameter
+from transports.problems import ProblemRoute, answer, documented
 from transports.service import StreamService
 from transports.transport import Transport
 
 MAX_EVENTS: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
 MAX_WAIT: Final = 60.0
+WAIT: Final = "Seconds to wait for the first event; a server may answer sooner, with none."
+
+ANSWER_SCHEMA: Final[Mapping[str, JSON]] = {
+    "type": "object",
+    "required": ["events", "cursor", "done"],
+    "properties": {
+        "events": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "data"],
+                "properties": {"id": {"type": "string"}, "type": {"type": "string"}, "data": {}},
+            },
+        },
+        "cursor": {"type": "string"},
+        "done": {"type": "boolean"},
+        "outcome": {"enum": [outcome.value for outcome in Outcome]},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +56,39 @@ class LongPollLane:
         cache = FrameCache(poll_events)
         metrics = service.metrics.lane(self.name)
 
-        @router.get(f"/{self.name}/{{stream}}", name=self.name)
+        @router.get(
+            f"/{self.name}/{{stream}}",
+            name=self.name,
+            summary="Ask for events, and wait for them",
+            response_class=Response,
+            responses={
+                200: answer(
+                    "What there is, or an empty list after the wait.", "application/json", schema=ANSWER_SCHEMA
+                ),
+                **documented(404, 410, 422, 429, 503),
+            },
+        )
         async def poll(
             request: Request,
-            stream: str,
-            after: str = "start",
-            wait: Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 30.0,
-            limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 256,
+            stream: StreamParameter,
+            after: AfterParameter = "start",
+            wait: Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description=WAIT)] = 30.0,
+            limit: Annotated[int, Query(ge=1, le=MAX_EVENTS, description="Events at most.")] = 256,
         ) -> Response:
-            if wait > service.settings.max_poll_wait:
-                raise BadParameter("wait", f"a poll may wait {service.settings.max_poll_wait:g} s")
+            # A server that allows less answers sooner: to who waits, an empty answer is nothing new.
+            wait = min(wait, service.settings.max_poll_wait)
             place = parse_after(after)
             read = partial(service.read, stream, limit=limit, max_bytes=MAX_BYTES)
             batch = await read(place, wait=0)
-            if not batch.events and batch.outcome is None and wait > 0:
+            waits = not batch.events and batch.outcome is None and wait > 0
+            if waits:
                 try:
                     batch = await _unless_gone(request, read(batch.cursor, wait=service.patience(wait)), batch)
                 except CursorExpired as expired:
                     if isinstance(place, Cursor):
                         raise
                     batch = await read(expired.oldest, wait=0)  # who asked for no place in particular has missed none
-            service.sent(stream, batch, metrics)
+            service.sent(stream, batch, metrics, live=waits)
             events = cache.frame(stream, batch) if batch.events else b""
             return Response(
                 poll_body(events, batch), media_type="application/json", headers={"Cache-Control": "no-store"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +20,7 @@ from producers.errors import (
     InboxFull,
     InvalidCursor,
     InvalidItem,
+    MessageTooLarge,
     Refused,
     StreamEnded,
     StreamError,
@@ -30,6 +31,68 @@ from producers.events import JSON
 MAX_ERRORS: Final = 20
 MAX_FIELD: Final = 200
 """How much is said about a request that is wrong all over."""
+
+
+PROBLEM_SCHEMA: Final[Mapping[str, JSON]] = {
+    "title": "Problem",
+    "description": "RFC 9457 problem details.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "oldest": {"type": "string", "description": "410: read on from here."},
+        "head": {"type": "string", "description": "410: the last event."},
+        "missing": {"type": ["integer", "null"], "description": "410: so many events are gone."},
+        "errors": {
+            "description": "422: what is wrong with each field.",
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+_DESCRIPTIONS: Final[Mapping[int, str]] = {
+    400: "No or a malformed Host.",
+    401: "Authorization is needed.",
+    403: "Not allowed, to this page's origin or to this client.",
+    404: "No such stream here.",
+    408: "The rest of the body didn't come.",
+    409: "The stream has ended.",
+    410: "The cursor can't be continued; `oldest` and `head` say where to go on.",
+    413: "Too long.",
+    421: "This server doesn't go by that name.",
+    422: "A field is wrong; `errors` names it.",
+    429: "Too many or too much; come back later.",
+    503: "The server is going away; come back later.",
+}
+_RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "Seconds."}}
+
+Documented = dict[int | str, dict[str, Any]]  # what FastAPI takes
+
+
+def documented(*statuses: int) -> Documented:
+    """Return what the OpenAPI document says of problems with *statuses*, and of those that any request can have."""
+    return {
+        status: {
+            "description": _DESCRIPTIONS[status],
+            "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}},
+            **({"headers": _RETRY_AFTER} if status in {429, 503} else {}),
+        }
+        for status in (400, 401, 403, 408, 413, 421, *statuses)
+    }
+
+
+def answer(description: str, *media_types: str, schema: Mapping[str, JSON] | None = None) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a response that is ready-made bytes, by default text."""
+    content = {media_type: {"schema": schema or {"type": "string"}} for media_type in media_types}
+    return {"description": description, "content": content} if content else {"description": description}
 
 
 class BadParameter(StreamError):
@@ -101,6 +164,8 @@ def from_error(error: StreamError) -> JSONResponse:
             return problem(404, str(error))
         case InvalidCursor():
             return invalid([{"field": "after", "message": str(error)}])
+        case MessageTooLarge():
+            return problem(413, str(error))
         case InvalidItem():
             return invalid([{"field": "body", "message": str(error)}])
         case BadParameter():
@@ -132,7 +197,7 @@ class ProblemRoute(APIRoute):
                 return invalid(field_errors(error))
             except HTTPException as error:
                 return from_http(error)
-            except ClientDisconnect:  # in the middle of its request; nobody sees the answer
-                return problem(400, "the request's end never came")
+            except ClientDisconnect:
+                return problem(400, "the request was cut")  # which nobody sees; without it, it would be our error
 
         return handle

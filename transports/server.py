@@ -14,11 +14,10 @@ from typing import Final
 import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from transports.app import create_app
 from transports.connection import ABORT
+from transports.protocols import HTTP_PROTOCOL, WebSocketProtocol
 from transports.service import StreamService
 from transports.transport import Transport
 
@@ -59,27 +58,6 @@ def url_of(listener: socket.socket) -> str:
     """Return the URL that *listener* is reached at."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but: a handshake that can't be read, such as one with too long a header, is answered and closed.
-
-    And one that the app has refused with a status counts as completed, which uvicorn else logs as the app's error.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        """Pass the bytes on; a failed handshake is only noted there."""
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.handshake_complete = True
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            self.transport.close()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Pass the message on; a refusal is complete with its last part."""
-        await super().send(message)
-        if self.initial_response is not None and self.close_sent:
-            self.handshake_complete = True
 
 
 class Abortable:
@@ -195,9 +173,10 @@ def server(
         log_config=None,  # whoever runs it says where its log goes
         log_level="warning",
         server_header=False,
+        http=HTTP_PROTOCOL,
         ws=WebSocketProtocol,
         ws_per_message_deflate=False,  # off on every lane
-        ws_max_size=service.settings.max_message_bytes,
+        ws_max_size=service.settings.max_body_bytes,  # a message over its own limit is refused, and its sender stays
         ws_ping_interval=None,  # heartbeats come from the read loop, on every lane
         timeout_keep_alive=65,  # longer than a poll may wait
         timeout_graceful_shutdown=1,  # more than STOP_SECONDS, so that it is never needed

@@ -266,11 +266,14 @@ class StreamService:
             self.metrics.appended_unread += len(items)
         return head
 
-    def sent(self, stream: str, batch: Batch, lane: LaneMetrics) -> None:
-        """Count a batch that is handed to the server for sending."""
+    def sent(self, stream: str, batch: Batch, lane: LaneMetrics, *, live: bool) -> None:
+        """Count a batch that is handed to the server for sending.
+
+        *live*: its reader waited for it. What a reader finds when it comes says nothing of how long sending takes.
+        """
         lane.delivered += len(batch.events)
         session = self._sessions.get(stream)
-        if session is not None and batch.events and batch.cursor.offset == session.head:
+        if live and session is not None and batch.events and batch.cursor.offset == session.head:
             lane.observe(self._clock() - session.appended_at)
 
     @contextmanager
@@ -331,6 +334,7 @@ class StreamService:
             await self._log.remove(stream)
             self._check_taking()
         self._sessions[stream] = session
+        logger.info("started", extra=session.fields)
         session.task = tasks.create_task(self._produce(session, items))
         return session
 
@@ -340,14 +344,14 @@ class StreamService:
             with nullcontext() if self._journal is None else Journal(self._journal, session.cursor.epoch) as journal:
                 await pump(items, self, session.id, pacer=self._pacer, journal=journal)
         except Exception:  # the border to other people's code: whatever it raises, its readers must learn of the end
-            logger.exception("producer %s of stream %s failed", session.producer, session.short_id)
+            logger.exception("producer failed", extra=session.fields)
             outcome = Outcome.FAILED
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             # Nobody has stopped it: it awaited something that was cancelled.
-            logger.exception("producer %s of stream %s was cancelled", session.producer, session.short_id)
+            logger.exception("producer was cancelled", extra=session.fields)
             outcome = Outcome.FAILED
         finally:
             session.running = False
@@ -357,6 +361,7 @@ class StreamService:
 
     async def _finish(self, session: Session, outcome: Outcome) -> None:
         self.metrics.ended[outcome] += 1
+        logger.info("ended", extra={**session.fields, "outcome": outcome, "events": session.head})
         await self._log.finish(session.id, outcome)
 
     async def _stop(self, session: Session) -> None:
@@ -373,6 +378,7 @@ class StreamService:
         del self._sessions[session.id]
         if session.running:
             self.metrics.ended[Outcome.DELETED] += 1
+            logger.info("ended", extra={**session.fields, "outcome": Outcome.DELETED, "events": session.head})
         self._look_idle()
 
     async def _sweep(self) -> None:
@@ -395,11 +401,11 @@ class StreamService:
                 continue  # deleted meanwhile
             now = self._clock()
             if session.abandoned(now, self.settings.session_ttl):
-                logger.info("session %s was abandoned and is removed", session.short_id)
+                logger.info("abandoned, and removed", extra=session.fields)
                 self._forget(session)
                 await self._log.remove(session.id)  # nobody is left who would need a tombstone
             elif session.unread_too_long(now):
-                logger.info("session %s has no reader any more; its producer is stopped", session.short_id)
+                logger.info("without a reader, and stopped", extra=session.fields)
                 await self._stop(session)
             else:
                 await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads

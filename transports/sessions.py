@@ -61,6 +61,11 @@ class Session:
         """Tell whether it had readers and now has none."""
         return self.was_read and not self.readers and now >= self.left_at
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a log's line says of it."""
+        return {"stream": self.short_id, "producer": self.producer}
+
     def enter(self) -> None:
         """A reader comes."""
         self.readers += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -9,13 +10,25 @@ from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
 from producers.errors import CursorExpired
-from producers.events import After, Cursor, parse_after
+from producers.events import JSON, After, Cursor, parse_after
 from producers.wire import SSE, SSE_END_SUFFIX, Wire
 from transports.follow import StreamingLane
 from transports.framing import SSEFraming
-from transports.problems import ProblemRoute
+from transports.parameters import AfterParameter, StreamParameter
+from transports.problems import ProblemRoute, answer, documented
 from transports.service import StreamService
 from transports.transport import Transport
+
+EVENT_SCHEMA: Final[Mapping[str, JSON]] = {
+    "description": "Each message (OpenAPI 3.2 has them described one by one).",
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +42,26 @@ class SSELane:
         router = APIRouter(route_class=ProblemRoute)
         lane = StreamingLane(service, self.name, SSEFraming())
 
-        @router.get(f"/{self.name}/{{stream}}", name=self.name)
+        @router.get(
+            f"/{self.name}/{{stream}}",
+            name=self.name,
+            summary="Read a stream as server-sent events",
+            response_class=Response,
+            responses={
+                200: answer(
+                    "The events, from `stream-open` to `stream-end`.", "text/event-stream", schema=EVENT_SCHEMA
+                ),
+                204: answer("The reader has seen the end: there is nothing to come back for."),
+                **documented(404, 410, 422, 429, 503),
+            },
+        )
         async def stream_events(
             request: Request,
-            stream: str,
-            after: str = "start",
-            last_event_id: Annotated[str | None, Header()] = None,
+            stream: StreamParameter,
+            after: AfterParameter = "start",
+            last_event_id: Annotated[
+                str | None, Header(description="The id of the last message received; it wins over `after`.")
+            ] = None,
         ) -> Response:
             place, has_end = _resume_from(after, last_event_id)
             if has_end:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import aclosing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,18 +39,19 @@ class WebSocketLane:
 
         @router.websocket(f"/{self.name}/{{stream}}", name=self.name)
         async def stream_events(websocket: WebSocket, stream: str) -> None:
-            await websocket.accept(selected_subprotocol(websocket))
-            try:
-                first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
-            except InvalidCursor as error:
-                await websocket.close(WS_BAD_PARAMETERS, close_reason(str(error)))
-            except UnknownStream as error:
-                await websocket.close(WS_UNKNOWN, close_reason(str(error)))
-            except CursorExpired as error:
-                reason = json.dumps(expired_fields(error), separators=(",", ":"))
-                await websocket.close(WS_CURSOR_EXPIRED, reason)
-            else:
-                await _talk(websocket, service, stream, lane.follow(stream, first))
+            with suppress(WebSocketDisconnect):  # the client may leave at any moment
+                await websocket.accept(selected_subprotocol(websocket))
+                try:
+                    first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
+                except InvalidCursor as error:
+                    await _close(websocket, WS_BAD_PARAMETERS, close_reason(str(error)))
+                except UnknownStream as error:
+                    await _close(websocket, WS_UNKNOWN, close_reason(str(error)))
+                except CursorExpired as error:
+                    reason = json.dumps(expired_fields(error), separators=(",", ":"))
+                    await _close(websocket, WS_CURSOR_EXPIRED, reason)
+                else:
+                    await _talk(websocket, service, stream, lane.follow(stream, first))
 
         return router
 
@@ -63,7 +64,7 @@ async def _talk(websocket: WebSocket, service: StreamService, stream: str, follo
                 async for texts in frames:
                     for text in texts:
                         await _send(websocket, text)
-            await websocket.close(ENDED if follower.ended else GOING_AWAY)
+            await _close(websocket, ENDED if follower.ended else GOING_AWAY)
         tasks.cancel_scope.cancel()
 
 
@@ -83,14 +84,27 @@ async def _listen(websocket: WebSocket, service: StreamService, stream: str, rea
 
 async def _send(websocket: WebSocket, text: str) -> None:
     """Send a text frame. Raises WebSocketDisconnect."""
-    try:
+    with _disconnects():
         await websocket.send({"type": "websocket.send", "text": text})
-    except RuntimeError as error:  # the server has closed it by itself, for frames that break the protocol
+
+
+async def _close(websocket: WebSocket, code: int, reason: str | None = None) -> None:
+    """Close, and say why. Raises WebSocketDisconnect."""
+    with _disconnects():
+        await websocket.close(code, reason)
+
+
+@contextmanager
+def _disconnects() -> Iterator[None]:
+    """Translate what is raised once the server has closed a socket by itself, for frames that break the protocol."""
+    try:
+        yield
+    except RuntimeError as error:
         raise WebSocketDisconnect(1006) from error
 
 
 def parse_message(message: Mapping[str, object], max_bytes: int) -> JSON:
-    """Read a frame that a client sent. Raises InvalidItem for anything but a text frame of JSON that isn't too long."""
+    """Read a frame that a client sent. Raises MessageTooLarge, and InvalidItem for what isn't JSON in a text frame."""
     text = message.get("text")
     if not isinstance(text, str):
         raise InvalidItem("a message is a text frame")
