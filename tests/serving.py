@@ -22,8 +22,12 @@ from transports.transport import Transport
 async def serving(service: StreamService, transports: Sequence[Transport] | None = None) -> AsyncIterator[str]:
     """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
     ready = asyncio.Event()
-    async with running(server(service, ready.set, transports, linger=0), ready) as url:
-        yield url
+    lanes = server(service, ready.set, transports, linger=0)
+    async with running(lanes, ready) as url:
+        try:
+            yield url
+        finally:
+            lanes.hurry()  # what still runs need not come to its end
 
 
 @asynccontextmanager

@@ -115,7 +115,11 @@ class LaneServer(uvicorn.Server):
         if not self.should_exit:
             super().handle_exit(sig, frame)
         elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self._hurry.set)
+            self._loop.call_soon_threadsafe(self.hurry)
+
+    def hurry(self) -> None:
+        """Let nothing that still runs come to its end."""
+        self._hurry.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, end what still runs as `orphaned`, let its readers take note, then stop."""
