@@ -125,14 +125,15 @@ def create_app(
     app.add_middleware(Admission, service=running, wires={lane.name: lane.wire for lane in lanes})
     app.add_middleware(BodyLimit, max_bytes=running.settings.max_body_bytes)
     app.add_middleware(Security, settings=running.settings, authorize=authorize)
-    app.include_router(sessions_router(running, lanes))
-    for lane in lanes:
-        app.include_router(lane.router(running))
+    routers = [sessions_router(running, lanes), *(lane.router(running) for lane in lanes)]
+    for router in routers:
+        app.include_router(router)
+    routes = [route for router in routers for route in router.routes]
 
     @app.exception_handler(HTTPException)
     async def not_found(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:  # Starlette names the methods of the first route of that path only
-            matching = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+            matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
             methods = {method for route in matching for method in getattr(route, "methods", ())}
             error.headers = {"Allow": ", ".join(sorted(methods))}
         return from_http(error)

@@ -188,7 +188,7 @@ HEADERS: Final = st.dictionaries(
     TEXT | CURSORS | st.sampled_from(["text/event-stream", "text/plain", "100-continue", "close", "0"]),
     max_size=3,
 )
-STATUSES: Final = {101, 200, 204, 400, 404, 410, 413, 422}
+STATUSES: Final = {101, 200, 204, 400, 403, 404, 410, 413, 422}  # 403: a handshake at no route
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

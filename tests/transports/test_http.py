@@ -128,6 +128,8 @@ async def test_a_body_that_is_wrong_all_over_gets_a_short_answer(http: httpx.Asy
 async def test_a_wrong_method_is_told_the_right_one(http: httpx.AsyncClient) -> None:
     response = await http.put("/sse/ended")
     assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    several = await http.post("/sessions/nothing")
+    assert (several.status_code, several.headers["allow"]) == (405, "DELETE, GET")
 
 
 async def test_a_body_without_its_content_type_is_told_what_to_send(http: httpx.AsyncClient) -> None:
