@@ -13,7 +13,7 @@ compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
 
 test: $(READY) # all tests but the long ones
-	$(RUN)pytest $(ARGS)
+	$(RUN)pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 test-long: $(READY) # the tests that take minutes, such as 2,000 examples of readers under faults
 	$(RUN)pytest -m long $(ARGS)

@@ -37,6 +37,7 @@ class DelayLine:
         self._rng = rng
         self._gathered = bytearray()
         self._gathering_since = 0.0
+        self._gathered_last = 0.0
         self._chunks: deque[tuple[float, memoryview]] = deque()
         self._size = 0
         self._link_free = -math.inf
@@ -57,6 +58,7 @@ class DelayLine:
             if not self._gathered:
                 self._gathering_since = now
             self._gathered += data
+            self._gathered_last = now
             self._gather(now)
         else:
             self._delay(data, now)
@@ -124,7 +126,8 @@ class DelayLine:
         if len(self._gathered) >= min(self.link.buffer_bytes, MAX_BYTES):
             self._release(now)
         elif ends <= now:
-            self._release(ends)
+            # A link that has come meanwhile may say that it should have been before the last bytes came.
+            self._release(max(ends, self._gathered_last))
 
     def _release(self, now: float) -> None:
         if self._gathered:

@@ -102,6 +102,16 @@ def test_a_delay_is_exact() -> None:
     assert not driven.line.over(12.9)
 
 
+def test_bytes_that_were_held_are_delayed_from_when_they_came_at_the_earliest() -> None:
+    driven = made(Link(buffer_bytes=100))
+    driven.line.put(b"a", 10.0)
+    driven.line.put(b"b", 11.0)
+    driven.line.link = Link(buffer_bytes=100, buffer_seconds=0.1, delay=0.5)  # would have let "a" go before "b" came
+    driven.line.end(11.0)
+    driven.run(11.0, 20)
+    assert driven.out == [(11.5, b"ab")]
+
+
 def test_jitter_is_spread_over_its_range_and_reorders_nothing() -> None:
     driven = made(Link(delay=1, jitter=0.5))
     for n in range(400):
