@@ -85,7 +85,7 @@ class Follower(Generic[T]):
             if leave_at is None and lane.service.draining:
                 leave_at = self._leave_at(now())
             if leave_at is not None and leave_at <= now():
-                yield framing.leave(lane.service.back_in())
+                yield framing.leave(lane.service.departure.back_in())
                 return
             if ping_at <= now():
                 yield framing.ping()

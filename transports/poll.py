@@ -83,7 +83,9 @@ class LongPollLane:
             waits = not batch.events and batch.outcome is None and wait > 0
             if waits:
                 try:
-                    batch = await _unless_gone(request, read(batch.cursor, wait=service.patience(wait)), batch)
+                    batch = await _unless_gone(
+                        request, read(batch.cursor, wait=service.departure.patience(wait)), batch
+                    )
                 except CursorExpired as expired:
                     if isinstance(place, Cursor):
                         raise

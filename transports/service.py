@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from producers.pacing import LoopPacer, Pacer
 from producers.producer import Context, Producer
 from producers.pump import pump
 from transports.connection import Connection
+from transports.departure import Departure
 from transports.metrics import LaneMetrics, Metrics
 from transports.sessions import Session, SharedStream
 from transports.settings import Settings
@@ -33,12 +33,6 @@ logger = logging.getLogger("streamlanes")
 READ_EVENTS: Final = 256
 READ_BYTES: Final = 64 * 1024
 """What a streaming lane reads at once: enough to make the work per event small, little enough to send in one go."""
-
-MIN_STAGGER: Final = 1.0
-"""Seconds over which readers that are sent away are asked to spread their coming back, however short the drain."""
-
-DRAINING_WAIT: Final = 1.0
-"""Seconds that a poll may wait while draining."""
 
 SWEEP_AT_ONCE: Final = 256
 """Sessions that are looked after in one go."""
@@ -85,8 +79,7 @@ class StreamService:
         self._readers = 0
         self.connections: set[Connection] = set()
         self._idle = asyncio.Event()
-        self._drained_at: float | None = None
-        self._stagger = 0.0
+        self.departure = Departure(clock)
         self._starting = 0
         self._closed = False
 
@@ -123,7 +116,7 @@ class StreamService:
     @property
     def draining(self) -> bool:
         """Whether no new sessions are taken any more."""
-        return self._drained_at is not None
+        return self.departure.under_way
 
     async def drain(self, seconds: float | None = None) -> None:
         """Take no new sessions, let the running ones end, and return when they and their readers have, or in time.
@@ -148,9 +141,7 @@ class StreamService:
         drain, set `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
         """
         limit = self.settings.drain if seconds is None else seconds
-        until = self._clock() + limit
-        self._drained_at = until if self._drained_at is None else min(self._drained_at, until)
-        self._stagger = max(limit, MIN_STAGGER)
+        self.departure.begin(limit)
         self._look_idle()
         for stream in list(self._sessions):
             with suppress(UnknownStream):  # it was removed meanwhile
@@ -170,25 +161,7 @@ class StreamService:
     def stays_for(self, stream: str) -> float | None:
         """Return after how many seconds a reader is to be sent away, at random; None: it may stay."""
         session = self._sessions.get(stream)
-        if self._drained_at is None or session is None or not session.shared:
-            return None
-        # Not in the last tenth, so that the last of them are told before the process goes.
-        return random.uniform(0, 0.9) * max(self._drained_at - self._clock(), 0)  # noqa: S311
-
-    def patience(self, wait: float) -> float:
-        """Return how long a poll that would wait *wait* seconds may: less while draining, but not nothing.
-
-        A poll that isn't allowed to wait at all comes again at once, and again.
-        """
-        return min(wait, DRAINING_WAIT) if self.draining else wait
-
-    def back_in(self) -> float:
-        """Return how many seconds a reader that is sent away is asked to wait.
-
-        Until the drain is over, and then for a random part of as long again, so that they don't all come at once.
-        """
-        left = max((self._drained_at or 0) - self._clock(), 0)
-        return left + random.uniform(0, self._stagger)  # noqa: S311
+        return self.departure.stay() if self.draining and session is not None and session.shared else None
 
     def _running_sessions(self) -> int:
         return sum(1 for session in self._sessions.values() if session.running and not session.shared)
@@ -232,7 +205,9 @@ class StreamService:
 
     def _check_taking(self) -> None:
         if self.draining or self._closed:
-            raise Refused("the server is going away; start it elsewhere", status=503, retry_after=self.back_in())
+            raise Refused(
+                "the server is going away; start it elsewhere", status=503, retry_after=self.departure.back_in()
+            )
 
     async def delete(self, session_id: str) -> None:
         """Stop a session's producer and drop its events. Raises UnknownStream, also for shared streams."""
@@ -288,8 +263,8 @@ class StreamService:
             raise Refused("the server has too many readers; try again later", retry_after=RETRY_SECONDS)
         if session is not None and session.readers >= self.settings.max_readers:
             raise Refused("the stream has too many readers; try again later", retry_after=RETRY_SECONDS)
-        if self._drained_at is not None and session is not None and session.shared:
-            raise Refused("the server is going away; come back later", status=503, retry_after=self.back_in())
+        if self.draining and session is not None and session.shared:
+            raise Refused("the server is going away; come back later", status=503, retry_after=self.departure.back_in())
         self._readers += 1
         if session is not None:  # a tombstone has readers too, but nothing to keep
             session.enter()

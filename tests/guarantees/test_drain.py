@@ -295,7 +295,7 @@ async def test_two_drains_end_at_the_earlier_time() -> None:
                 tasks.create_task(service.drain(0.2))
                 tasks.create_task(service.drain(0.1))
             assert time.monotonic() - begin < 1
-            assert service.back_in() <= 1
+            assert service.departure.back_in() <= 1
 
 
 async def test_a_second_signal_before_it_serves_is_no_error() -> None:
