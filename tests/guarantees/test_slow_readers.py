@@ -15,9 +15,7 @@ import pytest
 from producers.wire import LONG_POLL
 from tests.guarantees.readers import (
     Crowd,
-    address,
     connect,
-    ends_at,
     gone_from_kernel,
     open_files,
     own_memory,
@@ -115,20 +113,22 @@ def p99(latencies: list[list[float]]) -> float:
 
 async def test_what_stalled_readers_cost_is_bounded(opened: ExitStack) -> None:
     stream = "backlog=ticker,arrivals=at-once,count=2000,size=4096"
-    with serve_process("--send-timeout", "1", "--drain", "0", "--stream", stream) as (url, process):
+    with serve_process("--send-timeout", "2", "--drain", "0", "--stream", stream) as (url, process):
+        files = open_files(process)
         for transport in TRANSPORTS.values():
             asking = request(transport, "backlog", "limit=1000" if transport.wire == LONG_POLL else "")
             with connect(url, asking) as first:  # what is needed once isn't a reader's
                 first.settimeout(5)
                 first.recv(1)
-            await until(lambda: ends_at(address(url)[1]) == 0, 5, "the first one is gone")
-            files, memory = open_files(process), own_memory(process)
+            # Its file too: what a connection holds is freed when the server has closed it.
+            await until(lambda: open_files(process) == files, 5, "the first one is gone")
+            memory = own_memory(process)
             socks = [opened.enter_context(connect(url, asking)) for _ in range(40)]
             most = 0
             peak = memory
             begin = asyncio.get_running_loop().time()
             while most < 40 or server_ends(socks) or open_files(process) > files:
-                assert asyncio.get_running_loop().time() < begin + 1 + 5, transport.name
+                assert asyncio.get_running_loop().time() < begin + 2 + 5, (transport.name, most)
                 most = max(most, open_files(process) - files)
                 peak = max(peak, own_memory(process))
                 await asyncio.sleep(0.02)
