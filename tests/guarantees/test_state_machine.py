@@ -39,6 +39,9 @@ from transports.sessions import Session
 RETENTION = Retention(max_events=12, max_bytes=40_000, max_age=100, max_event_bytes=20_000)
 SETTINGS = Settings(retain_events=12, retain_bytes=40_000, retain_seconds=100, max_event_bytes=20_000, session_ttl=3600)
 
+CLIENTS = clients.discover()
+WIRES = {name: transport.wire for name, transport in discover().items()}
+
 READERS = st.sampled_from(LANES)
 VALUES = st.sampled_from(
     ["", "plain", "a\n\nid: 9\r\ndata: x\n\n", "\u2028\u0085é🙂", '"},{"', 7, None, {"control": "end"}, "x" * 300]
@@ -194,7 +197,7 @@ class Lanes(RuleBasedStateMachine):
         for lane in LANES:
             self.readers[lane] = Reader(
                 lane=lane,
-                client=clients.discover()[discover()[lane].wire],
+                client=CLIENTS[WIRES[lane]],
                 url=f"{self.world.relays[lane].url}/{lane}/{self.session.id}",
                 books=self.books,
                 skips=lane in skipping,
