@@ -23,7 +23,7 @@ def print_report(console: Console, header: Header, results: Sequence[Result], pl
     """Print the tables, what was refused, and the caveats. Reads well from 80 columns on, and without colours."""
     for table in _tables(header, results, tail=False):
         console.print()
-        console.print(_rich(table))
+        console.print(rich_table(table))
         for note in table.notes:
             console.print(note, style="dim", highlight=False, markup=False)
     refused = tables.refusals(results)
@@ -38,7 +38,7 @@ def write_summary(folder: Path, header: Header, results: Sequence[Result], plann
     """Write `summary.md` and return its path."""
     sections = [f"# {header.scenario.name}, {header.started}"]
     for table in _tables(header, results, tail=True):
-        sections += [f"## {table.title}", _markdown(table), "\n".join(f"- {note}" for note in table.notes)]
+        sections += [f"## {table.title}", markdown_table(table), "\n".join(f"- {note}" for note in table.notes)]
     refused = tables.refusals(results)
     if refused:
         sections += ["## Refused, and so without figures", _list(refused)]
@@ -71,7 +71,8 @@ def _tables(header: Header, results: Sequence[Result], *, tail: bool) -> list[Ta
     return [table for table in candidates if table is not None]
 
 
-def _rich(table: Table) -> RichTable:
+def rich_table(table: Table) -> RichTable:
+    """Return *table* for the terminal."""
     rich = RichTable(
         title=table.title,
         title_justify="left",
@@ -94,7 +95,8 @@ def _bullets(console: Console, lines: Sequence[str]) -> None:
         console.print(f"- {line}", highlight=False, markup=False)
 
 
-def _markdown(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """Return *table* in Markdown, without its title and notes."""
     head = [_one_line(name) for name in table.head]
     rows = [[_one_line(cell) for cell in row] for row in table.rows]
     rule = ["---", *["---:"] * (len(table.head) - 1)]

@@ -19,6 +19,7 @@ class Verb(NamedTuple):
 
 VERBS: Final = {
     "compare": Verb("compare:compare", "bench", "Measure every lane under the same load and print a table."),
+    "diff": Verb("diff:diff", "bench", "Compare two runs: what a change made better or worse."),
     "serve": Verb("serve:serve", "server", "Run the server: every lane, over private sessions and shared streams."),
     "watch": Verb("watch:watch", "client", "Print a stream in the terminal as it arrives."),
 }
