@@ -31,7 +31,7 @@ from benchmarks.shapes import Result
 
 OF_THE_RUN: Final = frozenset({"boot_id", "time_namespace", "packages.streamlanes"})
 """Of the environment: what is another in each run, and the version of what is under test."""
-NOT_LOAD: Final = ("lanes", "rounds")
+NOT_LOAD: Final = frozenset({"name", "about", "lanes", "slo", "rounds"})
 """Of the scenario: what a lane's figures of one round don't depend on."""
 
 FAULTS: Final = ("", "overloaded", "refused")
@@ -138,7 +138,7 @@ def _fields(header: Header) -> Iterator[tuple[str, str]]:
         if name not in OF_THE_RUN:
             yield name, value
     for name, value in _leaves(asdict(header.scenario)):
-        if name.rpartition(".")[2] not in NOT_LOAD:
+        if not NOT_LOAD & {*name.split(".")}:
             yield f"scenario.{name}", value
     yield "text", str(header.text_sha256)
     if header.trace is not None:

@@ -24,8 +24,8 @@ def difference_table(found: Difference) -> Table:
         head=("lane", "trials", "figure", "A", "B", "B/A", "interval", "p", "verdict"),
         rows=tuple(_cells(entry) for entry in rows),
         notes=(
-            "A, B: medians over rounds. B/A: ratio of geometric means; interval and p by Welch's t on logarithms, Holm's",
-            "correction over all rows: 5 % is the chance of one false difference or more among them.",
+            "A, B: medians. B/A: ratio of geometric means, interval and p by Welch's t on logarithms, after",
+            "Holm's correction over all rows: 5 % is the chance of one false difference or more among them.",
             "worse, better: the interval is wholly beyond the margin (5 %, or what a lane against itself differed by);",
             "equivalent: wholly inside; undecided: neither. preliminary: under 10 rounds; incomplete: trials left out.",
         ),
