@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from benchmarks.processes import Placement
 from benchmarks.records import Started
+from benchmarks.results import AGAIN
 from benchmarks.server import Server, serving, start
 from benchmarks.workload import Workload
 from producers.wire import Wire
-
-AGAIN: Final = "~again"
-"""Ends the name of a lane that is entered a second time: the difference between the two is chance (A/A)."""
 
 
 class Contestant(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import shlex
 import signal
 import sys
@@ -24,7 +23,7 @@ from benchmarks import results
 from benchmarks.environment import environment
 from benchmarks.processes import Placement, placement
 from benchmarks.progress import watching
-from benchmarks.report import print_report, write_summary
+from benchmarks.report import markdown, print_report
 from benchmarks.results import Header, TraceInfo
 from benchmarks.run import run, seconds
 from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find, load
@@ -34,15 +33,16 @@ from benchmarks.shards import cluster as on_cluster
 from benchmarks.subjects import entries
 from benchmarks.trace import Trace, TraceError, read_trace
 from benchmarks.trial import Site
+from benchmarks.verdicts import compared
 from producers.tokens import MAX_TEXT
 from streamlanes import lanes as lane_names
+from streamlanes.terminal import stdout
 from transports import discover
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
-WIDTH = 100
-"""Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 LONG_SECONDS = 600
 QUICK_ROUNDS = 3
+SUMMARY = "summary.md"
 TERMINATED = 143
 """128 + SIGTERM, as shells have it."""
 
@@ -170,15 +170,17 @@ def compare(
         raise click.UsageError(str(error)) from error
     _, finished = results.read(folder)
     if finished:
-        stdout = _stdout()
-        print_report(stdout, header, finished)
-        summary = write_summary(folder, header, finished)
-        stdout.print(f"\nResults: {folder} (tables in {summary.name})", highlight=False, markup=False, soft_wrap=True)
+        out_console = stdout()
+        found = compared(header, finished)
+        print_report(out_console, header, finished, found)
+        (folder / SUMMARY).write_text(markdown(header, finished, found), encoding="utf-8")
+        said = f"\nResults: {folder} (tables in {SUMMARY}); for a page: streamlanes report {folder} --html FILE"
+        out_console.print(said, highlight=False, markup=False, soft_wrap=True)
     if stopped is not None:
         kept = "1 finished trial is" if len(finished) == 1 else f"{len(finished)} finished trials are"
         nothing = "interrupted before the first trial had ended; nothing was measured"
-        said = f"interrupted; {kept} kept in {folder}" if finished else nothing
-        progress.print(said, highlight=False, markup=False, soft_wrap=True)
+        ended = f"interrupted; {kept} kept in {folder}" if finished else nothing
+        progress.print(ended, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
     raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
 
@@ -195,14 +197,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _stdout() -> Console:
-    console = Console()
-    columns = os.environ.get("COLUMNS", "")
-    if not console.is_terminal and not (columns.isdecimal() and int(columns)):
-        console.width = WIDTH
-    return console
 
 
 @contextmanager
