@@ -58,7 +58,7 @@ def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
 
 
 def harness_lag(lag_p99_ns: int | None, latency_p50_ns: int | None) -> list[Caveat]:
-    """The pump woke late for its events, by as much as the whole latency."""
+    """The pacer woke late for the events, by as much as the whole latency."""
     if lag_p99_ns is None or latency_p50_ns is None:
         return []
     detail = f"p99 {lag_p99_ns / 1e6:.2f} ms against a p50 latency of {latency_p50_ns / 1e6:.2f} ms"
@@ -120,12 +120,6 @@ def left_out(lanes: Mapping[str, str]) -> list[Caveat]:
     """There are more lanes than were measured."""
     detail = ", ".join(f"{lane} ({reason})" for lane, reason in lanes.items())
     return _if(bool(lanes), Caveat(name="lanes left out", detail=detail))
-
-
-def pacing() -> list[Caveat]:
-    """A pacer in a process of its own would wake sooner."""
-    detail = "on its own timer (1 ms steps), so producing is part of the server's load and the lag part of the latency"
-    return [Caveat(name="the server paces its producers itself", detail=detail)]
 
 
 def trace(skipped: int, out_of_order: int) -> list[Caveat]:

@@ -108,7 +108,7 @@ def parts_table(header: Header, results: Sequence[Result]) -> Table | None:
         rows=tuple((lane, *_parts(load)) for lane, load in lanes),
         notes=(
             (
-                "lag, the harness's own: from due to when the server's pacer woke for it; queueing: to when it was in "
+                "lag, the harness's own: from due to when the pacer's process woke for it; queueing: to when it was in "
                 "the log; delivery, which is the lane's part: to when it was received."
             ),
             f"first: from the request to the first event{own}. connect is part of none of them.",
@@ -158,14 +158,12 @@ def saturated_table(header: Header, results: Sequence[Result]) -> Table | None:
 def doubts(header: Header, results: Sequence[Result], planned: int) -> list[str]:
     """Return the run's caveats, then the worst of each name and lane."""
     environment, trace = header.environment, header.trace
-    load = [result for result in results if result.kind == "load"]
     rounds_of = {kind: len({result.round for result in results if result.kind == kind}) for kind in get_args(Kind)}
     of_run = [
         *caveats.interrupted(len(results), planned),
         *caveats.preliminary(rounds_of),
         *caveats.placement(environment.cpus, environment.server_cpu, environment.engine_cpu),
         *caveats.congestion_control(environment.sysctls["net.ipv4.tcp_congestion_control"]),
-        *(caveats.pacing() if load else []),
         *caveats.left_out(header.left_out),
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]

@@ -89,7 +89,10 @@ def run_trial(plan: TrialPlan, folder: Path, where: Placement, progress: Callabl
         with (
             child("engine", command, folder=folder, cpu=where.engine) as engine,
             serving(
-                folder, cpu=where.server, prefilled=plan.sessions[0] if plan.kind == "saturated" else None
+                folder,
+                cpu=where.server,
+                pacer_cpu=where.engine,
+                prefilled=plan.sessions[0] if plan.kind == "saturated" else None,
             ) as server,
         ):
             namespace = clocks.time_namespace(server.pid)
