@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -191,16 +192,39 @@ async def test_waits_for_one_time_end_together() -> None:
 
 
 async def test_thousands_of_requests_neither_block_nor_are_lost() -> None:
-    """Far more than a socket holds, of which none is read until all are asked for."""
+    """More than the sockets hold, of which the pacer reads nothing until all are asked for."""
     number = 20_000
-    with pacing() as (pacer, _):
+    with pacing() as (pacer, process):
+        process.send_signal(signal.SIGSTOP)
         now = time.monotonic_ns()
-        dues = [now + 20 * MS + n * 7919 % number * 10_000 for n in range(number)]
+        dues = [now + FAR_NS // 1000 + n * 7919 % number * 10_000 for n in range(number)]
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             waits = [tasks.create_task(pacer.wait_until(due)) for due in dues]
+            while len(pacer._waiting) < number or len(pacer._unsent) == number * REQUEST.size:
+                await asyncio.sleep(0)
+            assert pacer._unsent  # the sockets are full, and the loop goes on
+            process.send_signal(signal.SIGCONT)
         assert all(wait.result() >= due for due, wait in zip(dues, waits, strict=True))
         assert not pacer._waiting
         assert not pacer._unsent
+
+
+async def test_records_may_be_cut_anywhere() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        pacer = PipePacer(ours)
+        due = time.monotonic_ns() + FAR_NS
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            waits = [tasks.create_task(pacer.wait_until(due)) for _ in range(2)]
+            await until_asked(pacer, 2)
+            requests = list(REQUEST.iter_unpack(theirs.recv(65_536)))
+            records = b"".join(RECORD.pack(number, due, due + number) for number, _ in requests)
+            theirs.send(records[:30])
+            await waits[0]
+            assert not waits[1].done()
+            theirs.send(records[30:])
+        assert [wait.result() - due for wait in waits] == [number for number, _ in requests]
+        pacer.close()
 
 
 async def test_cancelled_waits_are_forgotten_and_the_others_go_on() -> None:
