@@ -96,7 +96,7 @@ _ALL: Final = (
     ),
     Metric(name="server_cpu", title="server CPU", unit="", meaning="Share of one CPU that the server used."),
     Metric(name="engine_cpu", title="engine CPU", unit="", meaning="Share of one CPU that the load engine used."),
-    *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer woke for it.", 50, 99),
+    *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer's process woke for it.", 50, 99),
     *_times("queueing", "queueing", "queueing", "from when the pacer woke to when the event was in the log.", 50, 99),
     *_times("delivery", "delivery", "delivery", "from in the log to received, which is the lane's part.", 50, 99),
     *_times("first_event", "first event", "time to the first event", _FIRST, 50, 90, 99, 100),

@@ -55,7 +55,7 @@ class Lane:
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
         options = [*workload.options, *(["--baselines"] if self.baselines else [])]
-        with serving(folder, cpu=where.server, options=options) as server:
+        with serving(folder, where, options) as server:
             yield server
 
     def start(self, server: Server, workload: Workload) -> Started:

@@ -89,6 +89,8 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--stream", "a=tokens,text=@/no/such/file"], "/no/such/file"),
         (["--port", "70000"], "--port"),
         (["--journal", "/no/such/folder"], "--journal"),
+        (["--pacer", "99"], "isn't a socket"),
+        (["--pacer", "1"], "isn't a socket"),
         (["--retain-events", "0"], "--retain-events"),
         (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
         (["--host", "a" * 70 + ".b"], "--host"),
