@@ -21,6 +21,7 @@ from transports.server import bind, server, url_of
 from transports.service import StreamService
 from transports.sessions import SharedStream
 from transports.settings import Settings
+from transports.transport import Transport, discover
 
 logger = logging.getLogger("streamlanes")
 
@@ -54,6 +55,11 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     "May be given more than once.",
 )
 @click.option(
+    "--baselines",
+    is_flag=True,
+    help="Also serve the lanes that others are compared with: poll-single, sse-fastapi, sse-usual, ws-usual.",
+)
+@click.option(
     "--journal",
     type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
     help="For measurements: leave each event's due and append time in a file per stream in this folder.",
@@ -78,6 +84,7 @@ def serve(
     host: str,
     port: int,
     streams: tuple[str, ...],
+    baselines: bool,
     journal: Path | None,
     pacer_fd: int | None,
     log_level: str,
@@ -117,7 +124,7 @@ def serve(
 
     with listener:
         try:
-            running = server(service, ready)
+            running = server(service, ready, lanes(baselines=baselines))
         except ValueError as error:  # a lane of another package
             raise click.UsageError(str(error)) from error
         log_to_stderr(log_level)  # after uvicorn's configuration, which sets levels too
@@ -131,6 +138,21 @@ def connect_pacer(descriptor: int) -> PipePacer:
     except OSError as error:
         fault = f"{descriptor} isn't a socket that this process has inherited: {error.strerror}"
         raise click.BadParameter(fault, param_hint="--pacer") from error
+
+
+def lanes(*, baselines: bool) -> list[Transport]:
+    """Return the lanes to serve. Raises UsageError where FastAPI is too old for the baselines, and ValueError."""
+    found = [*discover().values()]
+    if baselines:
+        from transports.baselines import discover as discover_baselines
+
+        try:
+            found += discover_baselines().values()
+        except ImportError as error:
+            raise click.UsageError(
+                f"--baselines needs a newer FastAPI: pip install 'streamlanes[bench]' ({error})"
+            ) from error
+    return found
 
 
 def read_settings(given: Mapping[str, str | None]) -> Settings:
