@@ -16,6 +16,7 @@ from producers.errors import (
     ConnectionLost,
     CursorExpired,
     InvalidCursor,
+    Refused,
     StreamError,
     StreamFailed,
     StreamLost,
@@ -209,7 +210,7 @@ def _why_not(error: StreamError | ValueError, url: str) -> str:
     match error:
         case CursorExpired(oldest=oldest):
             return f"{_gone(error)}: --after {oldest}, or --on-gap skip"
-        case ConnectionLost():
+        case ConnectionLost() if not isinstance(error.__cause__ or error, Refused):
             server = urlsplit(url)
             return f"can't reach {server.scheme}://{server.netloc} ({error}); is `streamlanes serve` running there?"
         case _:
