@@ -127,6 +127,7 @@ async def test_an_interrupt_says_where_to_go_on(url: str) -> None:
     told = err.decode().splitlines()
     assert len(told) == 1
     assert told[0].startswith("interrupted: 3 events")
+    assert f"go on with streamlanes watch {url}/sse/" in told[0]  # whose id nobody else was told
     assert told[0].split()[-1].endswith((":3", ":2"))  # 2: it was stopped before it asked for the next
 
 
