@@ -97,6 +97,10 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--host", "a" * 70 + ".b"], "--host"),
         (["--session-ttl", "nan"], "--session-ttl"),
         (["--stream", "news=ticker,rate=1,rate=2"], "given twice"),
+        (["--allowed-hosts", "a.example:80"], "--allowed-hosts: allowed host 'a.example:80' has a port"),
+        (["--allowed-hosts", ""], "--allowed-hosts"),
+        (["--allowed-origins", "app.example.com"], "--allowed-origins: 'app.example.com' isn't scheme://host"),
+        (["--allowed-origins", "*"], "--allowed-origins: '*' isn't scheme://host"),
     ],
 )
 def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: str) -> None:
