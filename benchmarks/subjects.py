@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,9 @@ class Lane:
         return start(server.url, self.lane, workload)
 
 
-def entries(lanes: Sequence[str], wires: Mapping[str, Wire], *, twice: bool) -> list[Contestant]:
+def entries(
+    lanes: Sequence[str], wires: Mapping[str, Wire], baselines: Container[str], *, twice: bool
+) -> list[Contestant]:
     """Return the rows of *lanes*; with *twice*, the first one is entered a second time."""
     names = [(lane, lane) for lane in lanes] + ([(f"{lanes[0]}{AGAIN}", lanes[0])] if twice else [])
-    return [Lane(name=name, lane=lane, reader=wires[lane]) for name, lane in names]
+    return [Lane(name=name, lane=lane, reader=wires[lane], baselines=lane in baselines) for name, lane in names]

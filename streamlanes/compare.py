@@ -38,6 +38,7 @@ from producers.tokens import MAX_TEXT
 from streamlanes import lanes as lane_names
 from streamlanes.terminal import stdout
 from transports import discover
+from transports.baselines import discover as discover_baselines
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 LONG_SECONDS = 600
@@ -124,7 +125,8 @@ def compare(
         raise click.UsageError("--speed and --limit are about a --trace; name one")
     if quick and rounds is not None:
         raise click.UsageError("--quick and --rounds exclude each other: --quick is --rounds 3")
-    wires = {name: transport.wire for name, transport in discover().items()}
+    baselines = discover_baselines()
+    wires = {name: transport.wire for name, transport in {**discover(), **baselines}.items()}
     wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
     to_run = _scenario(scenario, _settings(settings), rounds=wanted, text=text, seed=seed)
     left_out = lane_names.unmeasurable(wires, sending="rtt" in to_run.parts)
@@ -136,7 +138,7 @@ def compare(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
-    trials = schedule(to_run, entries(to_run.lanes, wires, twice=to_run.rounds() > 1), recorded)
+    trials = schedule(to_run, entries(to_run.lanes, wires, baselines, twice=to_run.rounds() > 1), recorded)
     where = placement()
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
