@@ -177,7 +177,8 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return disk
 
 
-def test_the_verb(disk: Disk) -> None:
+def test_the_verb(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     before, same = two(LEVELS)
     _, worse = two({"sse": 3.6, "ws": 4.0})
     a, b, c = disk.add("a", before), disk.add("b", same), disk.add("c", worse)
