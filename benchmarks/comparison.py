@@ -18,11 +18,9 @@ from typing import Final, Literal, TypeAlias
 from benchmarks import statistics
 from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.shapes import Result
+from benchmarks.results import AGAIN, Result
 from benchmarks.statistics import ALPHA, MARGIN, Decision, Estimate, Step
 
-AGAIN: Final = "~again"
-"""What the second entry of a lane has after its name."""
 COMPARED: Final = (
     "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_p999_ms", "latency_max_ms", "goodput",
     "server_us_per_event", "rate", "first_event_p50_ms", "first_event_p99_ms", "connect_p50_ms", "rtt_p50_ms",

@@ -14,7 +14,6 @@ from typing import Final
 
 from benchmarks import statistics
 from benchmarks.comparison import (
-    AGAIN,
     COMPARED,
     Candidate,
     Comparison,
@@ -26,8 +25,7 @@ from benchmarks.comparison import (
     series,
     where,
 )
-from benchmarks.results import Header
-from benchmarks.shapes import Result
+from benchmarks.results import AGAIN, Header, Result
 
 OF_THE_RUN: Final = frozenset({"boot_id", "time_namespace", "packages.streamlanes"})
 """Of the environment: what is another in each run, and the version of what is under test."""

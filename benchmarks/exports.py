@@ -14,8 +14,7 @@ from xml.etree import ElementTree as ET
 from benchmarks.comparison import where
 from benchmarks.histogram import Histogram
 from benchmarks.metrics import METRICS
-from benchmarks.results import Header
-from benchmarks.shapes import Result
+from benchmarks.results import Header, Result
 from benchmarks.slo import Check
 
 COLUMNS: Final = ("trial", "kind", "point", "lane", "round", "metric", "unit", "value")

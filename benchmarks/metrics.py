@@ -36,11 +36,7 @@ def _times(prefix: str, title: str, noun: str, exactly: str, *percentiles: float
             name=f"{prefix}_{_rank(percentile).replace('.', '')}_ms",
             title=f"{title} {_rank(percentile)}".strip(),
             unit="ms",
-            meaning=(
-                f"The longest {noun}: {exactly}"
-                if percentile == 100
-                else f"The {noun} that {percentile:g} % don't exceed: {exactly}"
-            ),
+            meaning=f"{noun[:1].upper()}{noun[1:]}: {exactly}",
             histogram=(prefix, percentile),
         )
         for percentile in percentiles
@@ -98,9 +94,24 @@ _ALL: Final = (
         better="higher",
         meaning="Events received by all readers, a second; a property of a lane only where that is saturated.",
     ),
-    *_times("first_event", "first event", "time to the first event", _FIRST, 50, 99),
-    *_times("connect", "connect", "time to make a connection", _CONNECT, 50),
-    *_times("rtt", "round trip", "round trip", _ROUND_TRIP, 50, 99),
+    Metric(name="server_cpu", title="server CPU", unit="", meaning="Share of one CPU that the server used."),
+    Metric(name="engine_cpu", title="engine CPU", unit="", meaning="Share of one CPU that the load engine used."),
+    *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer's process woke for it.", 50, 99),
+    *_times("queueing", "queueing", "queueing", "from when the pacer woke to when the event was in the log.", 50, 99),
+    *_times("delivery", "delivery", "delivery", "from in the log to received, which is the lane's part.", 50, 99),
+    *_times("first_event", "first event", "time to the first event", _FIRST, 50, 90, 99, 100),
+    *_times("connect", "connect", "time to make a connection", _CONNECT, 50, 99),
+    Metric(
+        name="server_us_per_connect",
+        title="server",
+        unit="us/reader",
+        meaning="CPU time of the server's processes for each reader that came, with the few events that it got.",
+    ),
+    *_times("rtt", "", "round trip", _ROUND_TRIP, 50, 90, 99, 99.9, 100),
+    *_times("send_lag", "lag", "send lag", "how late the load engine was by itself in sending a message.", 50, 99),
+    *_times("held", "held", "held", "due while the message before was still being sent, as the order asks.", 50, 99),
+    *_times("up", "up", "up", "from when a message was sent to when its echo was in the log.", 50, 99),
+    *_times("down", "down", "down", "from when an echo was in the log to when it was received.", 50, 99),
     Metric(
         name="sustainable_rate",
         title="sustainable",

@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.comparison import places, where
 from benchmarks.histogram import Histogram, is_supported
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.shapes import Result
+from benchmarks.results import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from benchmarks import results
 from benchmarks.difference import Run, difference, unlike
 from benchmarks.difference_report import difference_markdown, print_difference
+from streamlanes.terminal import stdout
 
-WIDTH = 120
 """Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 RUN = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -41,7 +39,7 @@ def diff(run_a: Path, run_b: Path, *, anyway: bool, markdown: bool) -> None:
     if markdown:
         click.echo(difference_markdown(before, after, found), nl=False)
     else:
-        print_difference(_stdout(), before, after, found)
+        print_difference(stdout(), before, after, found)
     raise click.exceptions.Exit(1 if found.is_worse else 0)
 
 
@@ -50,12 +48,4 @@ def _read(folder: Path, argument: str) -> Run:
         header, finished = results.read(folder)
     except (OSError, results.ResultsError) as error:
         raise click.BadParameter(f"no results of a run: {error}", param_hint=f"'{argument}'") from error
-    return Run(header=header, results=finished)  # type: ignore[arg-type]  # until results are of version 2
-
-
-def _stdout() -> Console:
-    console = Console()
-    columns = os.environ.get("COLUMNS", "")
-    if not console.is_terminal and not (columns.isdecimal() and int(columns)):
-        console.width = WIDTH
-    return console
+    return Run(header=header, results=finished)
