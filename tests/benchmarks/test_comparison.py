@@ -8,16 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.comparison import AGAIN, COMPARED, Comparison, compare, where
+from benchmarks.comparison import COMPARED, Comparison, compare, where
 from benchmarks.gate import Verdict
 from benchmarks.metrics import METRICS
-from tests.benchmarks.synthetic import Trial, run
+from benchmarks.results import AGAIN, Result
+from tests.benchmarks.synthetic import run
 
 P50 = "latency_p50_ms"
 LANES = ("sse", "ws")
 
 
-def only(results: list[Trial], lanes: tuple[str, ...] = LANES, lane: str = "ws", metric: str = P50) -> Comparison:
+def only(results: list[Result], lanes: tuple[str, ...] = LANES, lane: str = "ws", metric: str = P50) -> Comparison:
     (found,) = (c for c in compare(results, lanes).entries if (c.lane, c.metric) == (lane, metric))
     return found
 

@@ -12,16 +12,15 @@ from click.testing import CliRunner
 from benchmarks import results
 from benchmarks.difference import Run, difference, unlike
 from benchmarks.gate import Verdict
-from benchmarks.results import Header
-from benchmarks.scenario import Load
+from benchmarks.results import Header, Result
 from streamlanes.cli import cli
-from tests.benchmarks.synthetic import Trial, header, run
+from tests.benchmarks.synthetic import header, run
 
 LEVELS = {"sse": 3.0, "ws": 4.0}
 CPU = "server_us_per_event"
 
 
-def as_run(trials: Sequence[Trial]) -> Run:
+def as_run(trials: Sequence[Result]) -> Run:
     return Run(header=header(), results=trials)
 
 
@@ -30,7 +29,7 @@ def two(later: Mapping[str, float], **options: int) -> tuple[Run, Run]:
     return as_run(steady(LEVELS, seed=1)), as_run(steady(later, seed=2, **options))
 
 
-def steady(levels: Mapping[str, float], *, seed: int, rounds: int = 10) -> list[Trial]:
+def steady(levels: Mapping[str, float], *, seed: int, rounds: int = 10) -> list[Result]:
     """Return a run whose rounds have no mood of their own: two runs have no rounds in common that could cancel it."""
     trials = run({**levels, "mood": 1.0}, metrics=[CPU], noise=0.005, seed=seed, rounds=rounds)
     moods = {trial.round: trial.figures[CPU] for trial in trials if trial.lane == "mood"}
@@ -138,9 +137,9 @@ def test_environments_that_cannot_be_compared() -> None:
 
 
 def test_loads_that_cannot_be_compared() -> None:
-    base = replace(header(), scenario=replace(header().scenario, load=Load(rate=50)))
-    faster = replace(base, scenario=replace(base.scenario, load=Load(rate=60)))
-    assert unlike(base, faster) == ["scenario.load.rate: 50 | 60"]
+    base = replace(header(), scenario=replace(header().scenario, parts={"load": {"rate": 50}}))
+    faster = replace(base, scenario=replace(base.scenario, parts={"load": {"rate": 60}}))
+    assert unlike(base, faster) == ["scenario.parts.load.rate: 50 | 60"]
     assert unlike(base, replace(base, text_sha256="1")) == ["text: None | 1"]
     assert unlike(base, replace(base, scenario=replace(base.scenario, seed=2))) == ["scenario.seed: 1 | 2"]
 
@@ -149,8 +148,8 @@ def test_what_may_differ() -> None:
     """The boot, the program under test, the lanes and the rounds."""
     base = header()
     other = changed(boot_id="2", time_namespace="3", packages={**base.environment.packages, "streamlanes": "9"})
-    rounds = replace(other, scenario=replace(base.scenario, lanes=("sse",), load=Load(rounds=12)))
-    assert not unlike(replace(base, scenario=replace(base.scenario, load=Load(rounds=3))), rounds)
+    rounds = replace(other, scenario=replace(base.scenario, lanes=("sse",), parts={"load": {"rounds": 12}}))
+    assert not unlike(replace(base, scenario=replace(base.scenario, parts={"load": {"rounds": 3}})), rounds)
 
 
 class Disk:
@@ -166,7 +165,7 @@ class Disk:
         self._runs[folder] = run
         return str(folder)
 
-    def read(self, folder: Path) -> tuple[Header, Sequence[object]]:
+    def read(self, folder: Path) -> tuple[Header, Sequence[Result]]:
         return self._runs[folder].header, self._runs[folder].results
 
 

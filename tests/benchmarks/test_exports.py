@@ -15,15 +15,17 @@ from benchmarks.exports import COLUMNS, csv_text, junit, write_hgrm
 from benchmarks.gate import Verdict
 from benchmarks.histogram import Histogram
 from benchmarks.metrics import METRICS
+from benchmarks.results import Result
 from benchmarks.slo import check, over_trials
-from tests.benchmarks.synthetic import Trial, header
+from tests.benchmarks.synthetic import BLANK, header
 
 MS = 1_000_000
 
 
-def trial(lane: str = "sse", *, number: int = 1, milliseconds: Sequence[int] = (), **figures: float) -> Trial:
+def trial(lane: str = "sse", *, number: int = 1, milliseconds: Sequence[int] = (), **figures: float) -> Result:
     """Return a trial with a histogram of latencies, each an independent sample, and the figures."""
-    return Trial(
+    return replace(
+        BLANK,
         trial=f"{number}-{lane}",
         lane=lane,
         round=number,
