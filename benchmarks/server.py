@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urljoin
 
-from benchmarks.plan import PREFILLED, Session
-from benchmarks.processes import child
+import httpx
+
+from benchmarks.processes import Child, Placement, ProcessError, child
+from benchmarks.records import Started
+from benchmarks.workload import Workload
+from producers.errors import InvalidCursor
+from producers.events import Cursor
 
 READY_SECONDS: Final = 20.0
 READY: Final = "listening on "
@@ -22,29 +29,53 @@ class Server:
 
     url: str
     pid: int
+    pacer_pid: int
 
 
 @contextmanager
-def serving(folder: Path, *, cpu: int | None = None, prefilled: Session | None = None) -> Iterator[Server]:
+def serving(folder: Path, where: Placement, options: Sequence[str] = ()) -> Iterator[Server]:
     """Run `streamlanes serve` on a free port until the block ends, its journal in *folder*`/journal`.
 
-    With *prefilled*, it has that shared stream and keeps all of it. Raises ProcessError if it doesn't get ready.
+    Its producers are woken by a process of its own (see `producers.pacer`), beside the engine. Raises ProcessError if
+    it doesn't get ready, or if the pacer failed meanwhile.
     """
     journal = folder / "journal"
     journal.mkdir()
     # -P: a folder named like one of the packages, where the user is, must not take its place.
-    command = [sys.executable, "-P", "-m", "streamlanes", "serve", "--port", "0", "--journal", str(journal)]
-    if prefilled is not None:
-        command += ["--stream", f"{PREFILLED}={prefilled.producer},{_pairs(prefilled.params)}"]
-        count, size = int(prefilled.params["count"]), int(prefilled.params["size"])
-        command += ["--retain-events", str(count), "--retain-bytes", str(count * size)]
-    with child("server", command, folder=folder, cpu=cpu) as process:
+    command = [sys.executable, "-P", "-m", "streamlanes", "serve", "--port", "0", "--journal", str(journal), *options]
+    with ExitStack() as stack:
+        pacer, process = _start(stack, command, folder, where)
         for line in process.lines(READY_SECONDS):
             if line.startswith(READY):
-                yield Server(line.removeprefix(READY).strip(), process.process.pid)
+                yield Server(line.removeprefix(READY).strip(), process.process.pid, pacer.process.pid)
+                if pacer.process.poll():
+                    raise pacer.error(f"ended with code {pacer.process.returncode}")
                 return
         raise process.error("didn't start")
 
 
-def _pairs(params: Mapping[str, str | int | float]) -> str:
-    return ",".join(f"{key}={value}" for key, value in params.items())
+def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placement) -> tuple[Child, Child]:
+    """Start the pacer and the server, either with its end of a pair of sockets that nobody else keeps open."""
+    theirs, ours = socket.socketpair()
+    with theirs, ours:
+        pacing = [sys.executable, "-P", "-m", "producers.pacer", str(theirs.fileno())]
+        pacer = child("pacer", pacing, folder=folder, cpu=where.engine, inherited=[theirs.fileno()])
+        paced = [*command, "--pacer", str(ours.fileno())]
+        server = child("server", paced, folder=folder, cpu=where.server, inherited=[ours.fileno()])
+        return stack.enter_context(pacer), stack.enter_context(server)
+
+
+def start(url: str, lane: str, workload: Workload) -> Started:
+    """Start the stream of an audience on the server at *url*. Raises ProcessError."""
+    session = workload.stream
+    if session is None:
+        raise ValueError("the workload has no stream to start")
+    try:
+        response = httpx.post(f"{url}/start", json={"producer": session.producer, "params": dict(session.params)})
+        response.raise_for_status()
+        started = response.json()
+        epoch = Cursor.parse(started["cursor"]).epoch
+        link = urljoin(url, started["links"][lane])
+    except (httpx.HTTPError, KeyError, TypeError, ValueError, InvalidCursor) as error:
+        raise ProcessError(f"POST /start: {error!r}") from error
+    return Started(url=link, epoch=epoch, events=workload.expected[0].events)

@@ -12,7 +12,7 @@ from benchmarks.html.model import Comparison, Group, Ratio, Row
 from benchmarks.html.numbers import times
 from benchmarks.html.style import Palette
 
-WIDTH: Final = 200.0
+WIDTH: Final = 320.0
 NARROWEST: Final = math.log(1.25)
 """A drawing reaches at least from 0.8 to 1.25, lest a hundredth look like much."""
 WIDEST: Final = math.log(32)
@@ -23,7 +23,7 @@ class Line:
     """A lane's row, as text."""
 
     lane: str
-    colour: int
+    swatch: Markup
     median: str
     ratio: str
     interval: str
@@ -56,7 +56,7 @@ def _line(row: Row, group: Group, palette: Palette) -> Line:
     interval = "" if ratio is None or ratio.low is None or ratio.high is None else _interval(ratio.low, ratio.high)
     return Line(
         lane=row.lane,
-        colour=palette.number(row.lane),
+        swatch=palette.swatch(row.lane),
         median=row.median,
         ratio="" if ratio is None else times(ratio.mid),
         interval=interval,
@@ -84,7 +84,7 @@ def _forest(group: Group, ratio: Ratio | None, colour: int) -> Markup:
         )
         drawn += Markup('<circle class="mid" cx="{}" cy="10" r="4"/>').format(_x(math.log(ratio.mid), half))
     return Markup(
-        '<svg class="lane-{}" viewBox="0 0 200 20" preserveAspectRatio="xMidYMid meet" aria-hidden="true">{}</svg>'
+        '<svg class="lane-{}" viewBox="0 0 320 20" preserveAspectRatio="xMidYMid meet" aria-hidden="true">{}</svg>'
     ).format(colour, drawn)
 
 

@@ -26,14 +26,16 @@ COSTS: Final = (
     "server_us_per_event", "bytes_down_per_event", "bytes_up_per_event", "segments_per_event", "idle_bytes_per_reader",
     "idle_slab_bytes_per_reader", "wakeups_per_reader",
 )  # fmt: skip
-_SWEPT: Final = {"readers": "readers", "rate": "events per second offered"}
+_SWEPT: Final = {"readers": "readers", "rate": "events per second offered", "offered": "deliveries per second offered"}
 
 
 def representative(places: Mapping[Place, Sequence[Result]]) -> Iterator[tuple[str, Place]]:
-    """Yield for each kind of trial the point whose distributions are shown: the last that most lanes kept up with."""
+    """Yield for each kind of trial the point whose distributions are shown: the one that isn't of a sweep, or
+    else the last that most lanes kept up with.
+    """
     for kind in dict.fromkeys(kind for kind, _ in places):
         points = [place for place in places if place[0] == kind]
-        yield kind, max(points, key=lambda place: (len(names(kept(places[place]))), place[1]))
+        yield kind, max(points, key=lambda place: (not place[1], len(names(kept(places[place]))), place[1]))
 
 
 def kept(results: Sequence[Result]) -> list[Result]:
@@ -69,12 +71,12 @@ def spreads(
                 samples = sum(trial.samples[name] for trial in trials)
                 spectrum += _spectrum(lane, merged, samples)
                 ecdf += _ecdf(lane, merged, samples)
-        load = header.scenario.load if kind == "load" else None
+        deadline = header.scenario.parts.get(kind, {}).get("deadline")
         yield model.Spread(
             title=words.place(kind, dict(place[1]), several=sum(other == kind for other, _ in places) > 1),
             spectrum=tuple(spectrum),
             ecdf=tuple(ecdf),
-            deadline_ms=None if load is None else load.deadline * 1e3,
+            deadline_ms=deadline * 1e3 if isinstance(deadline, float) else None,
         )
 
 
@@ -104,7 +106,7 @@ def sweeps(places: Mapping[Place, Sequence[Result]]) -> Iterator[model.Sweep]:
         axis = _swept([dict(point) for _, point in points])
         if axis is None:
             continue
-        at = sorted((dict(place[1])[axis], place) for place in points)
+        at = sorted((dict(place[1])[axis], place) for place in points if axis in dict(place[1]))
         trials = [trial for _, place in at for trial in places[place] if trial.verdict.ok]
         name = next((n for n in ("latency_p99_ms", "latency_p50_ms") if any(n in t.figures for t in trials)), None)
         if name is None:
@@ -130,7 +132,8 @@ def sweeps(places: Mapping[Place, Sequence[Result]]) -> Iterator[model.Sweep]:
 
 def _swept(points: Sequence[Mapping[str, float]]) -> str | None:
     """Return the setting that is varied; with the readers the rate may vary too, and is a consequence then."""
-    varied = [name for name in points[0] if len({point.get(name) for point in points}) > 1]
+    there = dict.fromkeys(name for point in points for name in point)
+    varied = [name for name in there if len({point[name] for point in points if name in point}) > 1]
     return next((name for name in ("readers", "rate") if name in varied), varied[0] if varied else None)
 
 
@@ -186,7 +189,7 @@ def costs(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) 
             for lane in names(trials):
                 values = [trial.figures[name] for trial in trials if trial.lane == lane]
                 bars.append(model.Bar(lane=lane, value=median(values), low=min(values), high=max(values)))
-            title = metric.title[:1].upper() + metric.title[1:]
+            title = words.heading(name)
             yield model.Cost(
                 title=f"{title}, {words.kind(kind).lower()}" if len(kinds) > 1 else title,
                 unit=words.unit(metric),

@@ -19,12 +19,24 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a lane is better and worse at than the baseline, each empty or a list in words."""
+
+    lane: str
+    better: str
+    worse: str
+    equivalent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """The verdict in plain words, and what must not be read into it."""
 
     headline: str
-    """One sentence."""
+    """A sentence or two."""
+    lanes: tuple[Standing, ...]
     details: tuple[str, ...]
+    """Further sentences."""
     not_said: tuple[str, ...]
 
 

@@ -35,6 +35,13 @@
     ? (work) => requestIdleCallback(work, { timeout: 200 })
     : (work) => setTimeout(work);
   const waiting = [...places];
+  const load = () => {
+    // The library is a megabyte or more to run: only now, when all else can be read.
+    const script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+    later(next);
+  };
   const next = () => {
     const place = waiting.shift();
     if (place === undefined) {
@@ -43,7 +50,7 @@
     }
     draw(place).then(() => later(next));
   };
-  later(next);
+  addEventListener("load", () => later(load));
 
   for (const button of document.querySelectorAll("button[data-lane]")) {
     button.addEventListener("click", () => {

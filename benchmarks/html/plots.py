@@ -99,23 +99,34 @@ def sweep(of: Sweep, palette: Palette) -> Plot:
     loads = [line.x for line in (*of.lines, *of.overloaded)]
     strip = min(0.25, 0.05 * len(over))
     y = dict(log_axis([line.y for line in of.lines])) | {"domain": [0, 1 - strip - 0.02 * bool(over)]}
-    layout = dict(layout_of(log_axis(loads, of.x_title), y))
+    layout = dict(layout_of(log_axis(loads, of.x_title) | {"showgrid": False}, y))
     if over:
         layout["yaxis2"] = {
-            "domain": [1 - strip, 1], "range": [len(over) - 0.4, -0.6], "fixedrange": True,
-            "showticklabels": False, "showgrid": False, "zeroline": False,
-        }  # fmt: skip
+            "domain": [1 - strip, 1],
+            "range": [len(over) - 0.4, -0.6],
+            "fixedrange": True,
+            "showticklabels": False,
+            "showgrid": False,
+            "zeroline": False,
+        }
+        layout["annotations"] = [
+            {
+                "text": "overloaded", "x": 0, "xref": "paper", "xanchor": "left", "y": 1 - strip / 2, "yref": "paper",
+                "yanchor": "middle", "showarrow": False, "font": {"size": 12, "color": "var(--muted)"},
+            }
+        ]  # fmt: skip
     knees = [f"{lane} up to {number(knee)}" for lane, knee in of.knees]
     label = f"{of.y_title} against {of.x_title}. Lanes kept up: {', '.join(knees) or 'all, at every load tried'}."
     return Plot(title="", label=label, height=420, data=[*kept, *rings, *over], layout=layout)
 
 
-def heat(of: HeatMap, brightest: int) -> Plot:
-    """Return one lane's latency over time; *brightest* is the count that has the strongest colour."""
+def heat(of: HeatMap, brightest: int, low: int, high: int) -> Plot:
+    """Return one lane's latency over time; *brightest* is the count that has the strongest colour.
+
+    *low* and *high*: the first edge that is shown and the last.
+    """
     edges, values = of.heat.seconds, of.heat.milliseconds
     cells = [[math.log10(count) if count else None for count in column] for column in zip(*of.heat.counts, strict=True)]
-    used = [place for place, row in enumerate(cells) if any(cell is not None for cell in row)]
-    low, high = (used[0], used[-1] + 1) if used else (0, len(cells))
     trace: dict[str, JSON] = {
         "type": "heatmap", "x": [short(edge) for edge in edges], "y": [short(edge) for edge in values[low : high + 1]],
         "z": [[None if cell is None else round(cell, 2) for cell in row] for row in cells[low:high]],
@@ -125,7 +136,7 @@ def heat(of: HeatMap, brightest: int) -> Plot:
     }  # fmt: skip
     worst = f"{number(values[low])} to {number(values[high])} ms"
     label = f"{of.lane}: latency over time, from {worst} in {number(edges[-1] - edges[0])} s."
-    y = axis("", type="log", range=[math.log10(values[low]), math.log10(values[high])], dtick=1)
+    y = log_axis([[values[low], values[high]]]) | {"range": [math.log10(values[low]), math.log10(values[high])]}
     x = axis("seconds", range=[edges[0], edges[-1]], showgrid=False, nticks=6)
     return Plot(title=of.lane, lane=of.lane, label=label, height=220, data=[trace], layout=layout_of(x, y))
 

@@ -133,6 +133,9 @@ def _sweep(sweep: Sweep, palette: Palette) -> Figure:
 
 def _heat(heats: Heats) -> Figure:
     brightest = max(max(map(max, of.heat.counts)) for of in heats.maps)
+    used = [
+        place for of in heats.maps for place, counts in enumerate(zip(*of.heat.counts, strict=True)) if any(counts)
+    ] or [0]
     return Figure(
         title=heats.title,
         y_title="latency, ms (logarithmic)",
@@ -140,7 +143,7 @@ def _heat(heats: Heats) -> Figure:
             "Each cell counts the deliveries that were due at that second and took that long, all rounds laid over one "
             "another; a stall is a bright streak that leaves the band, a trend bends it."
         ),
-        plots=tuple(plots.heat(of, brightest) for of in heats.maps),
+        plots=tuple(plots.heat(of, brightest, min(used), max(used) + 1) for of in heats.maps),
         scale=number(brightest),
     )
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from benchmarks.results import AGAIN
 from producers.events import JSON
 
 COLOURS: Final = 8
@@ -43,8 +44,13 @@ class Palette:
         self._place = {lane: place for place, lane in enumerate(lanes)}
 
     def number(self, lane: str) -> int:
-        """Return the number of the lane's colour in the stylesheet, from 1."""
-        return self._place[lane] % COLOURS + 1
+        """Return the number of the lane's colour in the stylesheet, from 1; a lane that ran again keeps its own."""
+        return self._first(lane) % COLOURS + 1
+
+    def swatch(self, lane: str) -> Markup:
+        """Return a square in the lane's colour, hollow if the lane ran again."""
+        hollow = " hollow" if lane.endswith(AGAIN) else ""
+        return Markup('<span class="swatch lane-{}{}"></span>').format(self.number(lane), hollow)
 
     def colour(self, lane: str) -> str:
         """Return the lane's colour."""
@@ -52,18 +58,24 @@ class Palette:
 
     def line(self, lane: str) -> Mapping[str, JSON]:
         """Return how the lane's lines are drawn."""
-        return {"color": self.colour(lane), "width": 2, "dash": DASHES[self._place[lane] % len(DASHES)]}
+        return {"color": self.colour(lane), "width": 2, "dash": DASHES[self._dash(lane)]}
 
     def key(self, lane: str) -> Markup:
         """Return a short piece of the lane's line, for a legend."""
         return Markup(
             '<svg class="lane-{}" viewBox="0 0 30 12" aria-hidden="true">'
             '<line x1="0" x2="30" y1="6" y2="6" stroke-dasharray="{}"/></svg>'
-        ).format(self.number(lane), _KEYS[self._place[lane] % len(DASHES)])
+        ).format(self.number(lane), _KEYS[self._dash(lane)])
 
     def symbol(self, lane: str) -> str:
         """Return the shape of the lane's points."""
-        return SYMBOLS[self._place[lane] % len(SYMBOLS)]
+        return SYMBOLS[self._first(lane) % len(SYMBOLS)]
+
+    def _dash(self, lane: str) -> int:
+        return (self._first(lane) + 2 * lane.endswith(AGAIN)) % len(DASHES)
+
+    def _first(self, lane: str) -> int:
+        return self._place.get(lane.removesuffix(AGAIN), self._place[lane])
 
 
 def axis(title: str, **options: JSON) -> dict[str, JSON]:

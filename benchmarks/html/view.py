@@ -34,7 +34,11 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         facts=tuple(_facts(header, results, lanes)),
         lanes=lanes,
         finding=words.finding(
-            comparisons.entries, lanes, names(refused), tuple(_loads(places, sweeps)), header.environment.connections
+            comparisons.entries,
+            lanes,
+            _counted(refused, results),
+            tuple(_loads(places, sweeps)),
+            header.environment.connections,
         ),
         comparisons=tuple(_comparisons(places, shown, comparisons.entries)),
         refused=tuple(
@@ -72,16 +76,21 @@ def _loads(places: Mapping[Place, Sequence[Result]], sweeps: Sequence[model.Swee
     for place, trials in places.items():
         several = sum(kind == place[0] for kind, _ in places) > 1
         over = [trial for trial in trials if trial.overloaded and not several]
-        lanes = [
-            f"{lane} (in {sum(trial.lane == lane for trial in over)} of {sum(trial.lane == lane for trial in trials)} rounds)"
-            for lane in names(over)
-        ]
+        lanes = _counted(over, trials)
         if lanes:
             yield f"{words.kind(place[0])}, overloaded and so without latency: {listed(lanes)}."
     for sweep in sweeps:
         if sweep.knees:
             knees = [f"{lane} with {number(knee)}" for lane, knee in sweep.knees]
             yield f"{sweep.title}: of the loads tried, in {sweep.x_title}, lanes kept up at most so: {listed(knees)}."
+
+
+def _counted(some: Sequence[Result], of: Sequence[Result]) -> list[str]:
+    """Return the lanes of *some*, each with how many trials that are, of how many."""
+    return [
+        f"{lane} in {sum(one.lane == lane for one in some)} of {sum(one.lane == lane for one in of)} trials"
+        for lane in names(some)
+    ]
 
 
 def _comparisons(
@@ -113,7 +122,7 @@ def _group(metric: Metric, trials: Sequence[Result], entries: Sequence[Entry]) -
     of_metric = {entry.lane: entry for entry in entries if entry.metric == metric.name}
     baseline = next(iter(of_metric.values())).reference
     return model.Group(
-        title=metric.title or metric.name,
+        title=words.heading(metric.name),
         unit=words.unit(metric),
         better=metric.better,
         meaning=metric.meaning,

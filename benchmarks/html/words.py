@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
-from benchmarks.comparison import AGAIN, Comparison
-from benchmarks.html.model import Finding
+from benchmarks.comparison import Comparison
+from benchmarks.html.model import Finding, Standing
 from benchmarks.html.numbers import listed, times
 from benchmarks.metrics import METRICS, Metric
+from benchmarks.results import AGAIN
 
 CPU: Final = "server_us_per_event"
 PRINCIPAL: Final = (
@@ -24,14 +25,21 @@ _NAMES: Final = {
     "latency_p50_ms": "median latency",
     "rtt_p99_ms": "p99 round trip",
     "rtt_p50_ms": "median round trip",
-    CPU: "the server's CPU time per event",
-    "sustainable_rate": "the rate it can sustain",
+    CPU: "server CPU per event",
+    "sustainable_rate": "sustainable rate",
     "rate": "events per second",
     "first_event_p50_ms": "time to the first event",
     "recovery_p50_ms": "time to recover",
-    "recovery_max_ms": "the longest recovery",
+    "recovery_max_ms": "longest recovery",
     "idle_bytes_per_reader": "memory per idle reader",
-    "bytes_down_per_event": "bytes sent per event",
+    "bytes_down_per_event": "bytes down per event",
+    "bytes_up_per_event": "bytes up per event",
+    "segments_per_event": "TCP segments per event",
+    "idle_slab_bytes_per_reader": "kernel memory per idle reader",
+    "wakeups_per_reader": "wakeups per idle reader",
+    "latency_p90_ms": "p90 latency",
+    "latency_p999_ms": "p99.9 latency",
+    "latency_max_ms": "longest latency",
 }
 _KINDS: Final = {
     "load": "Under load",
@@ -46,6 +54,9 @@ _KINDS: Final = {
 }
 
 
+_POINTS: Final = {"rate": "events/s", "offered": "deliveries/s offered"}
+
+
 def kind(name: str) -> str:
     """Return what a kind of trial is called on the page."""
     return _KINDS.get(name, name.capitalize())
@@ -53,7 +64,7 @@ def kind(name: str) -> str:
 
 def place(name: str, point: dict[str, float], *, several: bool) -> str:
     """Return a kind of trial and, if it has *several* points, which of them."""
-    at = ", ".join(f"{value:,.6g} {key}" if key == "readers" else f"{key} {value:,.6g}" for key, value in point.items())
+    at = ", ".join(f"{value:,.6g} {_POINTS.get(key, key)}" for key, value in point.items())
     return f"{kind(name)}, {at}" if several and at else kind(name)
 
 
@@ -62,43 +73,50 @@ def metric(name: str) -> str:
     return _NAMES.get(name) or METRICS[name].title
 
 
+def heading(name: str) -> str:
+    """Return what a metric is called over a table or a figure."""
+    words = metric(name)
+    return words[:1].upper() + words[1:] if not words.startswith("p9") else words
+
+
 def unit(of: Metric) -> str:
     """Return the metric's unit as it is printed."""
     return of.unit.replace("us/", "µs/")
 
 
 def finding(
-    entries: Sequence[Comparison], lanes: Sequence[str], refused: Sequence[str], loads: Sequence[str], path: str
+    entries: Sequence[Comparison], lanes: Sequence[str], *, refused: Sequence[str], loads: Sequence[str], path: str
 ) -> Finding:
-    """Say what *entries* come to; *loads*: sentences on what was too much; *path*: between server and readers."""
+    """Say what *entries* come to.
+
+    *refused*: lanes, and in how many trials; *loads*: sentences on what was too much; *path*: between server and
+    readers.
+    """
     between = [entry for entry in entries if not entry.lane.endswith(AGAIN)]
     against_itself = [entry for entry in entries if entry.lane.endswith(AGAIN)]
     decided = [entry for entry in between if entry.verdict in {"better", "worse", "equivalent"}]
     return Finding(
-        headline=_headline(between, decided, refused),
-        details=(
-            *_details(decided, lanes),
-            *loads,
-            *_itself(against_itself),
-        ),
+        headline=_headline(between, decided) + _also(refused),
+        lanes=tuple(_standings(decided, lanes)),
+        details=(*loads, *_itself(against_itself)),
         not_said=tuple(_not_said(between, against_itself, path)),
     )
 
 
-def _headline(between: Sequence[Comparison], decided: Sequence[Comparison], refused: Sequence[str]) -> str:
+def _headline(between: Sequence[Comparison], decided: Sequence[Comparison]) -> str:
     if not between:
-        return "Nothing could be compared: no two lanes have figures of the same rounds." + _also(refused)
+        return "Nothing could be compared: no two lanes have figures of the same rounds."
     rounds = max(entry.rounds for entry in between)
     reference = between[0].reference
     if rounds < ROUNDS_FOR_A_VERDICT:
         return (
             f"No verdict: {rounds} {'round was' if rounds == 1 else 'rounds were'} run and "
-            f"{ROUNDS_FOR_A_VERDICT} are needed, so any difference below may be chance." + _also(refused)
+            f"{ROUNDS_FOR_A_VERDICT} are needed, so any difference below may be chance."
         )
     clauses = list(_clauses(decided))
     if not clauses:
-        return f"No lane was shown to differ from {reference} in what people choose by." + _also(refused)
-    return f"Against {reference}, {'; '.join(clauses)}." + _also(refused)
+        return f"No lane was shown to differ from {reference} in what people choose by."
+    return f"Against {reference}, {'; '.join(clauses)}."
 
 
 def _clauses(decided: Sequence[Comparison]) -> Iterator[str]:
@@ -108,15 +126,17 @@ def _clauses(decided: Sequence[Comparison]) -> Iterator[str]:
     chosen = [name for name in chosen if name == CPU or name == next(n for n in chosen if n != CPU)]
     alike: dict[tuple[str, ...], list[str]] = {}
     for lane in dict.fromkeys(entry.lane for entry in decided):
-        found = [{e.verdict for e in decided if (e.lane, e.metric) == (lane, name)} for name in chosen]
+        found: list[set[str]] = [{e.verdict for e in decided if (e.lane, e.metric) == (lane, name)} for name in chosen]
         alike.setdefault(tuple(_one(verdicts) for verdicts in found), []).append(lane)
+    named = False
     for pattern, lanes in alike.items():
         parts = [
-            f"{word} on {listed(on)}"
+            f"{word} on {'both' if named and len(on) > 1 else listed(on)}"
             for word in ("better", "worse")
             if (on := [metric(name) for name, verdict in zip(chosen, pattern, strict=True) if verdict == word])
         ]
         if parts:
+            named = named or (not all(word in pattern for word in ("better", "worse")) and "" not in pattern)
             yield f"{listed(lanes)} {'is' if len(lanes) == 1 else 'are'} {' and '.join(parts)}"
 
 
@@ -126,21 +146,18 @@ def _one(verdicts: set[str]) -> str:
 
 
 def _also(refused: Sequence[str]) -> str:
-    if not refused:
-        return ""
-    return f" {listed(list(refused))} lost or changed events and {'was' if len(refused) == 1 else 'were'} refused."
+    return f" Refused for events lost or changed: {listed(list(refused))}." if refused else ""
 
 
-def _details(decided: Sequence[Comparison], lanes: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each lane that has verdicts on what people choose by."""
+def _standings(decided: Sequence[Comparison], lanes: Sequence[str]) -> Iterator[Standing]:
+    """Yield what people choose by, lane by lane, for those that have verdicts on any of it."""
     for lane in lanes:
-        parts = [
-            f"{word} on {listed(named)}"
+        better, worse, equivalent = (
+            listed(_named([entry for entry in decided if (entry.lane, entry.verdict) == (lane, word)], word))
             for word in ("better", "worse", "equivalent")
-            if (named := _named([entry for entry in decided if entry.lane == lane and entry.verdict == word], word))
-        ]
-        if parts:
-            yield f"{lane}: {'; '.join(parts)}."
+        )
+        if better or worse or equivalent:
+            yield Standing(lane=lane, better=better, worse=worse, equivalent=equivalent)
 
 
 def _named(entries: Sequence[Comparison], word: str) -> list[str]:

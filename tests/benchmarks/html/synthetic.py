@@ -12,11 +12,11 @@ from benchmarks.figures import Heat, Timeline
 from benchmarks.gate import Verdict
 from benchmarks.histogram import Histogram
 from benchmarks.processes import placement
-from benchmarks.results import Header, Result
-from benchmarks.scenario import Load, Scenario
+from benchmarks.results import AGAIN, Header, Result
+from benchmarks.scenario import Scenario
 
 LANES = ("sse", "ws", "poll", "ndjson", "sse-usual", "poll-single")
-AGAIN = "sse~again"
+TWICE = f"sse{AGAIN}"
 ROUNDS = 10
 LOADS = (500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 16_000.0)
 
@@ -30,12 +30,8 @@ def header() -> Header:
     return Header(
         started="2026-01-01T09:30:00+00:00",
         command="streamlanes compare telemetry --rounds 10 --seed 1 --lanes sse,ws,poll,ndjson,sse-usual,poll-single",
-        scenario=Scenario(name="telemetry", lanes=LANES, load=Load(rounds=ROUNDS, deadline=0.005)),
-        text_sha256=None,
-        trace=None,
-        sessions=20,
-        events=20_000,
-        duration=10.0,
+        scenario=Scenario(name="telemetry", lanes=LANES, parts={"load": {"rounds": ROUNDS, "deadline": 0.005}}),
+        trials=550,
         environment=environment(placement()),
     )
 
@@ -46,8 +42,7 @@ def results() -> list[Result]:
     found: list[Result] = []
     for number in range(1, ROUNDS + 1):
         mood = rng.gauss(0, 0.04)
-        for lane in (*LANES, AGAIN):
-            found.append(_load(rng, lane, number, mood))
+        found += [_load(rng, lane, number, mood) for lane in (*LANES, TWICE)]
         for lane in LANES:
             found += _capacity(rng, lane, number, mood)
             found.append(_idle(rng, lane, number))
@@ -66,12 +61,13 @@ def result(kind: str, lane: str, number: int, **changes: object) -> Result:
 
 
 def _load(rng: random.Random, lane: str, number: int, mood: float) -> Result:
-    name = lane.removesuffix("~again")
+    name = lane.removesuffix(AGAIN)
     if name == "poll-single" and number == 7:
         return result("load", lane, number, verdict=Verdict(lost=12), events=19_988)
     middle = MEDIAN_MS[name] * math.exp(mood + rng.gauss(0, 0.02))
     times = [middle * math.exp(abs(rng.gauss(0, TAIL[name])) - 0.3) for _ in range(4_000)]
     times += [middle * rng.uniform(3, 14) for _ in range(40)]
+    rng.shuffle(times)
     begins = sorted(rng.uniform(0, 10) for _ in times)
     if name == "sse-usual":  # a collection of garbage, say
         times = [time + (3 - 20 * (at - 4)) * (4 <= at < 4.15) for at, time in zip(begins, times, strict=True)]
@@ -84,7 +80,8 @@ def _load(rng: random.Random, lane: str, number: int, mood: float) -> Result:
         "load", lane, number,
         figures=figures | {
             "latency_max_ms": ordered[-1], "goodput": 2_000 * (1 - late), "server_us_per_event": cpu,
-            "first_event_p50_ms": middle * 2.4, "bytes_down_per_event": 168 + 60 * ("poll" in name) - 40 * (name == "ws"),
+            "first_event_p50_ms": middle * 2.4,
+            "bytes_down_per_event": 168 + 60 * ("poll" in name) - 40 * (name == "ws"),
             "bytes_up_per_event": 180.0 if name == "poll-single" else 31.0 if name == "poll" else 0.4,
         },
         histograms={"latency": histogram.encode()}, samples={"latency": len(times)},
@@ -108,7 +105,7 @@ def _heat(begins: list[float], times: list[float]) -> Heat:
 
 def _capacity(rng: random.Random, lane: str, number: int, mood: float) -> Iterator[Result]:
     for load in LOADS:
-        point = {"readers": 20.0, "rate": load}
+        point = {"offered": load}
         if load > LIMIT[lane]:
             yield result("capacity", lane, number, point=point, overloaded=True)
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 from functools import cache
@@ -40,6 +41,7 @@ def render(report: Report) -> str:
         script=Markup(script),  # noqa: S704 - our own file
         plotly=Markup(plotly),  # noqa: S704 - plotly's own file
         plots=_json(plots),
+        standings=[{"swatch": palette.swatch(of.lane), **dataclasses.asdict(of)} for of in report.finding.lanes],
         comparisons=[table(comparison, palette) for comparison in report.comparisons],
         sections=shown,
     )
@@ -54,6 +56,7 @@ def _figure(of: Figure, palette: Palette, plots: list[Plot]) -> dict[str, object
         "y_title": of.y_title,
         "caption": of.caption,
         "lanes": [{"name": lane, "key": palette.key(lane)} for lane in of.lanes],
+        "noted": any(plot.note for plot in of.plots),
         "small": len(of.plots) > 1 or bool(of.plots[0].title),
         "scale": of.scale,
         "numbers": of.numbers,
@@ -61,7 +64,7 @@ def _figure(of: Figure, palette: Palette, plots: list[Plot]) -> dict[str, object
             {
                 "number": number,
                 "title": plot.title,
-                "colour": palette.number(plot.lane) if plot.lane else None,
+                "swatch": palette.swatch(plot.lane) if plot.lane else "",
                 "note": plot.note,
                 "label": plot.label,
                 "height": plot.height,
