@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from typing import Final
 
 import aiohttp
 
 from benchmarks.engine.decoding import Fault
 from benchmarks.engine.load import Load
+from benchmarks.engine.loops import loop_factory
 from benchmarks.engine.wires import discover
 from benchmarks.records import Engine, load_spec, write_engine
 
@@ -30,20 +29,13 @@ def main() -> int:
         return _fail(f"the load engine can't send to lane {spec.lane}: its wire {spec.wire!r} has no way up")
     load = Load(spec, reader)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             engine = runner.run(_with_progress(load))
     except (Fault, aiohttp.ClientError, OSError) as error:
         return _fail(str(error) or type(error).__name__)
     columns = (recorder.column for recorder in load.recorders)
     write_engine(spec.folder, engine, columns, (recorder.sends for recorder in load.recorders))
     return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        return import_module("uvloop").new_event_loop  # type: ignore[no-any-return]  # the module's own function
-    except ModuleNotFoundError:
-        return None
 
 
 async def _with_progress(load: Load) -> Engine:

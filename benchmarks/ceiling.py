@@ -1,0 +1,126 @@
+"""The engine's ceiling: how fast it takes events of each wire from a server that is never the bottleneck.
+
+`python -m benchmarks.ceiling` prints what an event, and a small poll, costs the engine's process. A lane's rate in a
+saturated trial says something of the lane only while it is well below the ceiling of its wire (METHOD: half of it).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.processes import Placement, child, placement
+from benchmarks.records import Spec, dump_spec, read_engine
+from benchmarks.server import READY, READY_SECONDS, Server
+from benchmarks.servers.null import LANES, STREAM
+from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+
+EVENT_TARGET_US: Final = 3.0
+"""That an event of a streaming wire may cost the engine."""
+POLL_TARGET_US: Final = 200.0
+"""That a poll of a single event may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """What the engine can do with one wire, on one CPU."""
+
+    wire: Wire
+    events_per_poll: int | None
+    rate: float
+    """Events per second."""
+    engine_us: float | None
+    """CPU of the engine per event; None: the system doesn't tell."""
+    server_us: float | None
+    """CPU of the null server per event, most of it the kernel's."""
+
+
+@contextmanager
+def null_server(
+    folder: Path, *, cpu: int | None = None, events: int = 50_000, size: int = 128, poll_limit: int = 256
+) -> Iterator[Server]:
+    """Run the null server until the block ends. Raises ProcessError if it doesn't get ready."""
+    numbers = {"events": events, "size": size, "poll-limit": poll_limit}
+    command = [sys.executable, "-P", "-m", "benchmarks.servers.null"]
+    command += [f"--{name}={value}" for name, value in numbers.items()]
+    with child("server", command, folder=folder, cpu=cpu) as process:
+        for line in process.lines(READY_SECONDS):
+            if line.startswith(READY):
+                yield Server(line.removeprefix(READY).strip(), process.process.pid)
+                return
+        raise process.error("didn't start")
+
+
+def ceiling(
+    wire: Wire,
+    where: Placement,
+    *,
+    events: int = 50_000,
+    size: int = 128,
+    events_per_poll: int = 256,
+    seconds: float = 1.0,
+) -> Ceiling:
+    """Measure one wire with the engine as it is in trials. Raises ProcessError, and ValueError if events are lost."""
+    (lane,) = (name for name, its in LANES.items() if its == wire)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        child(
+            "engine", [sys.executable, "-P", "-m", "benchmarks.engine"], folder=Path(name), cpu=where.engine
+        ) as engine,
+        null_server(Path(name), cpu=where.server, events=events, size=size, poll_limit=events_per_poll) as server,
+    ):
+        spec = Spec(
+            folder=Path(name),
+            url=server.url,
+            lane=lane,
+            wire=wire,
+            server_pid=server.pid,
+            deadline=seconds + 30,
+            stream=STREAM,
+            stream_events=events,
+            seconds=seconds,
+        )
+        engine.send(dump_spec(spec))
+        for _ in engine.lines(seconds + 60):
+            pass
+        engine.finish()
+        record, _ = read_engine(Path(name))
+    for reader in record.readers:
+        if reader.error is not None or reader.events != events:
+            raise ValueError(f"{lane}: {reader.events} of {events} events: {reader.error}")
+    count = sum(reader.events for reader in record.readers)
+    first, last = record.samples[0], record.samples[-1]
+    return Ceiling(
+        wire=wire,
+        events_per_poll=events_per_poll if wire == LONG_POLL else None,
+        rate=count / record.window_ns * 1e9,
+        engine_us=_per_event(first.engine.cpu_ns, last.engine.cpu_ns, count),
+        server_us=_per_event(first.server.cpu_ns, last.server.cpu_ns, count),
+    )
+
+
+def _per_event(before: int | None, after: int | None, count: int) -> float | None:
+    return None if before is None or after is None else (after - before) / count / 1e3
+
+
+def main() -> None:
+    """Print every wire's ceiling."""
+    where = placement()
+    measured = [ceiling(wire, where) for wire in (SSE, NDJSON, WEBSOCKET, LONG_POLL)]
+    measured.append(ceiling(LONG_POLL, where, events=2_000, events_per_poll=1))
+    sys.stdout.write(f"{'wire':<24}{'events/s':>12}{'engine µs/event':>18}{'target':>8}{'null server':>14}\n")
+    for one in measured:
+        name = one.wire if one.events_per_poll is None else f"{one.wire}, {one.events_per_poll} a poll"
+        target = {None: EVENT_TARGET_US, 1: POLL_TARGET_US}.get(one.events_per_poll)
+        figures = (one.rate, one.engine_us, target, one.server_us)
+        rate, engine, wanted, server = ("-" if figure is None else f"{figure:,.2f}" for figure in figures)
+        sys.stdout.write(f"{name:<24}{rate.partition('.')[0]:>12}{engine:>18}{wanted:>8}{server:>14}\n")
+
+
+if __name__ == "__main__":
+    main()
