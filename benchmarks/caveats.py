@@ -57,28 +57,38 @@ def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
     return _if(worst > WAITED, Caveat(name="waited for a CPU that other processes had", detail=detail, size=worst))
 
 
-def harness_lag(lag_p99_ns: int | None, latency_p50_ns: int | None) -> list[Caveat]:
-    """The pump woke late for its events, by as much as the whole latency."""
-    if lag_p99_ns is None or latency_p50_ns is None:
+def harness_lag(lag_p99: float | None, latency_p50: float | None) -> list[Caveat]:
+    """The pump woke late for its events, by as much as the whole latency (ms)."""
+    return _late("harness lag", lag_p99, latency_p50, "latency")
+
+
+def send_lag(lag_p99: float | None, rtt_p50: float | None) -> list[Caveat]:
+    """The engine sent messages late by itself, by as much as a whole round trip (ms)."""
+    return _late("messages sent late by the engine", lag_p99, rtt_p50, "round trip")
+
+
+def _late(name: str, lag_p99: float | None, p50: float | None, what: str) -> list[Caveat]:
+    if lag_p99 is None or p50 is None:
         return []
-    detail = f"p99 {lag_p99_ns / 1e6:.2f} ms against a p50 latency of {latency_p50_ns / 1e6:.2f} ms"
-    caveat = Caveat(name="harness lag", detail=detail, size=lag_p99_ns / max(latency_p50_ns, 1))
-    return _if(lag_p99_ns > latency_p50_ns, caveat)
+    detail = f"p99 {lag_p99:.2f} ms against a p50 {what} of {p50:.2f} ms"
+    return _if(lag_p99 > p50, Caveat(name=name, detail=detail, size=lag_p99 / max(p50, 1e-6)))
 
 
-def send_lag(lag_p99_ns: int | None, rtt_p50_ns: int | None) -> list[Caveat]:
-    """The engine sent messages late by itself, by as much as a whole round trip."""
-    if lag_p99_ns is None or rtt_p50_ns is None:
-        return []
-    detail = f"p99 {lag_p99_ns / 1e6:.2f} ms against a p50 round trip of {rtt_p50_ns / 1e6:.2f} ms"
-    caveat = Caveat(name="messages sent late by the engine", detail=detail, size=lag_p99_ns / max(rtt_p50_ns, 1))
-    return _if(lag_p99_ns > rtt_p50_ns, caveat)
-
-
-def start_lag(max_ns: int, latency_p50_ns: int | None) -> list[Caveat]:
+def start_lag(max_ns: int, latency_p50: float | None) -> list[Caveat]:
     """The engine started sessions later than the schedule had them; the load was not quite the one planned."""
     caveat = Caveat(name="sessions started late", detail=f"by up to {max_ns / 1e6:.1f} ms", size=max_ns)
-    return _if(max_ns > 10_000_000 and max_ns > (latency_p50_ns or 0), caveat)
+    return _if(max_ns > 10_000_000 and max_ns / 1e6 > (latency_p50 or 0), caveat)
+
+
+def no_one_way_times() -> list[Caveat]:
+    """Times of two clocks can't be subtracted."""
+    detail = "server and load engine have different clocks: only what the engine alone can tell"
+    return [Caveat(name="no one-way times", detail=detail)]
+
+
+def backlog(grew: bool) -> list[Caveat]:
+    """Events came later and later."""
+    return _if(grew, Caveat(name="overloaded, so without latency", detail="its backlog grew", size=2))
 
 
 def steal(share: float | None) -> list[Caveat]:

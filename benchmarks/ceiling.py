@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.processes import Placement, child, placement
-from benchmarks.records import Spec, dump_spec, read_engine
-from benchmarks.server import READY, READY_SECONDS, Server
+from benchmarks.records import Spec, dump_spec, read_engines, write_record
+from benchmarks.server import Server, ready
 from benchmarks.servers.null import LANES, STREAM
+from benchmarks.shards import drive, processes
+from benchmarks.tasks import Again
 from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 EVENT_TARGET_US: Final = 3.0
 """That an event of a streaming wire may cost the engine."""
 POLL_TARGET_US: Final = 200.0
 """That a poll of a single event may."""
+PATIENCE: Final = 30.0
+"""Seconds that a reader may take beyond its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +53,7 @@ def null_server(
     command = [sys.executable, "-P", "-m", "benchmarks.servers.null"]
     command += [f"--{name}={value}" for name, value in numbers.items()]
     with child("server", command, folder=folder, cpu=cpu) as process:
-        for line in process.lines(READY_SECONDS):
-            if line.startswith(READY):
-                yield Server(line.removeprefix(READY).strip(), process.process.pid)
-                return
-        raise process.error("didn't start")
+        yield ready(process)
 
 
 def ceiling(
@@ -65,31 +65,27 @@ def ceiling(
     events_per_poll: int = 256,
     seconds: float = 1.0,
 ) -> Ceiling:
-    """Measure one wire with the engine as it is in trials. Raises ProcessError, and ValueError if events are lost."""
+    """Measure one wire with the engine as it is in trials.
+
+    Raises ProcessError and ShardError if it can't be, and ValueError if events are lost.
+    """
     (lane,) = (name for name, its in LANES.items() if its == wire)
     with (
         tempfile.TemporaryDirectory() as name,
-        child(
-            "engine", [sys.executable, "-P", "-m", "benchmarks.engine"], folder=Path(name), cpu=where.engine
-        ) as engine,
+        processes(1, None if where.engine is None else [where.engine]) as engine,
         null_server(Path(name), cpu=where.server, events=events, size=size, poll_limit=events_per_poll) as server,
     ):
         spec = Spec(
-            folder=Path(name),
             url=server.url,
             lane=lane,
-            wire=wire,
+            reader=wire,
             server_pid=server.pid,
-            deadline=seconds + 30,
-            stream=STREAM,
-            stream_events=events,
-            seconds=seconds,
+            deadline=seconds + PATIENCE,
+            task=Again(stream=STREAM, events=events, seconds=seconds),
         )
-        engine.send(dump_spec(spec))
-        for _ in engine.lines(seconds + 60):
-            pass
-        engine.finish()
-        record, _ = read_engine(Path(name))
+        records = drive(engine, [dump_spec(spec)], seconds + 2 * PATIENCE, lambda _: None)
+        write_record(Path(name), 0, records[0])
+        ((record, _),) = read_engines(Path(name))
     for reader in record.readers:
         if reader.error is not None or reader.events != events:
             raise ValueError(f"{lane}: {reader.events} of {events} events: {reader.error}")

@@ -29,8 +29,8 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.clocks import UNKNOWN
-from benchmarks.records import Column, Engine, Reader, Sends, Trial
+from benchmarks.recorded import Recorded
+from benchmarks.records import Column, Reader, Sends
 from producers.journal import Stamp
 
 
@@ -46,6 +46,8 @@ def _column() -> array[int]:
 class Times:
     """Nanoseconds, a value for each event, of one reader or several."""
 
+    due: array[int] = field(default_factory=_column)
+    """When, on the clock."""
     latency: array[int] = field(default_factory=_column)
     lag: array[int] = field(default_factory=_column)
     queueing: array[int] = field(default_factory=_column)
@@ -58,27 +60,30 @@ class RoundTrips:
 
     total: array[int] = field(default_factory=_column)
     held: array[int] = field(default_factory=_column)
-    lag: array[int] = field(default_factory=_column)
+    send_lag: array[int] = field(default_factory=_column)
     up: array[int] = field(default_factory=_column)
     down: array[int] = field(default_factory=_column)
 
 
-def check_clocks(trial: Trial, engine: Engine) -> None:
+def check_clocks(recorded: Recorded) -> None:
     """Make sure that the server's and the engine's times are of the same clock. Raises JoinError."""
-    server = (trial.boot_id, trial.time_namespace)
-    reader = (engine.boot_id, engine.time_namespace)
-    # Where the system doesn't tell, both are UNKNOWN: the engine is this machine's process, as the server is.
-    if server != reader and UNKNOWN not in (*server, *reader):
-        raise JoinError(f"server and engine don't share a clock: {server} and {reader}")
+    if not recorded.one_clock:
+        raise JoinError("server and engine don't share a clock: one-way times can't be known")
 
 
-def join(column: Column, stamps: Sequence[Stamp], times: Times) -> None:
-    """Add one reader's events to *times*. Raises JoinError for an event that isn't in its stream's journal."""
+def join(column: Column, stamps: Sequence[Stamp], times: Times, *, after: int = 0) -> None:
+    """Add one reader's events to *times*, but for those up to offset *after*.
+
+    Raises JoinError for an event that isn't in its stream's journal.
+    """
     held = len(stamps)
     for offset, received in zip(column.offsets, column.received, strict=True):
         if not 1 <= offset <= held:
             raise JoinError(f"event {offset} was received, but the journal has {held} events")
+        if offset <= after:
+            continue
         due, woke, append = stamps[offset - 1]
+        times.due.append(due)
         ready = max(woke, due)
         times.latency.append(received - due)
         times.lag.append(ready - due)
@@ -99,7 +104,7 @@ def join_echoes(column: Column, sends: Sends, stamps: Sequence[Stamp], trips: Ro
         append = stamps[offset - 1].append
         trips.total.append(received - due)
         trips.held.append(ready - due)
-        trips.lag.append(sent - ready)
+        trips.send_lag.append(sent - ready)
         trips.up.append(append - sent)
         trips.down.append(received - append)
 

@@ -15,15 +15,20 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
+def die_with(parent: int) -> bool:
+    """Have the kernel kill this process when process *parent*, its parent, ends; False if it has ended already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
 def main() -> None:
     """Become the program; returns only if the parent is gone already."""
     parent, cpu, *command = sys.argv[1:]
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if cpu != "-":
-            os.sched_setaffinity(0, {int(cpu)})
-    if os.getppid() != int(parent):
-        return  # it went away before the kernel was told
+    if not die_with(int(parent)):
+        return
+    if sys.platform == "linux" and cpu != "-":
+        os.sched_setaffinity(0, {int(cpu)})
     os.execvp(command[0], command)  # noqa: S606 (becoming the program without a shell is what this is for)
 
 

@@ -20,17 +20,14 @@ class _Bars:
         self._finished = 0
         self._run = progress.add_task("trials", total=trials, count=f"0/{trials}")
         self._trial = progress.add_task("", total=None, count="")
-        self._events: int | None = None
 
     def started(self, trial: TrialPlan) -> None:
-        # A saturated trial reads the same events over and over, until its time is up.
-        self._events = sum(expected.events for expected in trial.expected) if trial.kind != "saturated" else None
-        name = f"{trial.kind} {trial.lane}, round {trial.round}"
-        self._progress.update(self._trial, description=name, total=self._events, completed=0, count="")
+        name = f"{trial.workload.kind} {trial.subject.name}, round {trial.round}"
+        seconds = trial.workload.duration
+        self._progress.update(self._trial, description=name, total=seconds, completed=0, count=f"{seconds:.0f} s")
 
-    def received(self, events: int) -> None:
-        count = f"{events:,}" if self._events is None else f"{events:,}/{self._events:,}"
-        self._progress.update(self._trial, completed=events, count=count)
+    def going_on(self, seconds: float) -> None:
+        self._progress.update(self._trial, completed=seconds)
 
     def finished(self, result: Result) -> None:
         self._finished += 1
@@ -48,7 +45,7 @@ class _Lines:
     def started(self, trial: TrialPlan) -> None:
         pass
 
-    def received(self, events: int) -> None:
+    def going_on(self, seconds: float) -> None:
         pass
 
     def finished(self, result: Result) -> None:

@@ -3,67 +3,75 @@
 A trial's folder has
 
 - `spec.json`: what the engine was told to do;
-- `engine.json`, `events.bin.gz`: what its readers saw;
-- `sends.bin.gz`: in round-trip trials, what its readers sent;
+- `engine-N.json`, `events-N.bin.gz`: what the readers of the engine's shard N saw;
+- `sends-N.bin.gz`: in round-trip trials, what they sent;
 - `trial.json`: what was run and measured around it, and what should have come;
 - `journal/EPOCH.journal`: the producer's side (`producers.journal`);
-- `server.log`, `engine.log`: what the processes printed.
+- `server.log`: what the server printed.
 
-`events.bin.gz` has, for each reader in the order of `engine.json`, the offsets of its events as they came and then the
-receive times of the same events: two columns of little-endian signed 64-bit integers. `sends.bin.gz` has, in the same
-way, three for each message: when it was due, when it could be sent, and when it was sent.
+`events-N.bin.gz` has, for each reader in the order of `engine-N.json`, the offsets of its events as they came and then
+the receive times of the same events: two columns of little-endian signed 64-bit integers. `sends-N.bin.gz` has, in the
+same way, three for each message: when it was due, when it could be sent, and when it was sent.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from benchmarks.clocks import ProcessTime
 from benchmarks.expected import Expected
-from benchmarks.plan import Session
+from benchmarks.tasks import Task
 
-Kind: TypeAlias = Literal["load", "saturated", "rtt"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The stream that an audience is to read."""
+
+    url: str
+    """Whole."""
+    epoch: str
+    events: int
+    """That it will have; a wire that doesn't tell the end is read up to there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What the engine is to do, in JSON on its standard input."""
+    """What one shard of the engine is to do, as JSON."""
 
-    folder: Path
-    """Where its records go."""
     url: str
     """Of the server, without a path."""
     lane: str
-    wire: str
+    reader: str
+    """Which of the engine's readers is to be used: the name of a wire, or of a client library."""
     server_pid: int | None
     """Its clocks are read during the window; None: a server whose clocks can't be read."""
     deadline: float
     """Seconds after the window's start at which a reader that hasn't ended is given up."""
-    sessions: tuple[Session, ...] = ()
-    """Started open loop, each at its time. With none, the shared stream is read instead."""
-    warm_up: Session | None = None
-    settle: float = 0.0
-    """Seconds after the start of the clock at which the window begins; sessions may be started before it."""
-    stream: str = ""
-    """A shared stream, read from its start, one reader after the other on one connection."""
-    stream_events: int = 0
-    """The shared stream is complete when its head is this offset; the clock starts then."""
-    seconds: float = 0.0
-    """The shared stream is read again until so much time is measured."""
+    task: Annotated[Task, Field(discriminator="task")]
+    started: Started | None = None
+    """For an audience."""
+    begins_at: float | None = None
+    """Unix time: of sessions, when the clock starts; of an audience, when the window begins. None: when it is ready."""
+    shard: int = 0
+    shards: int = 1
+    """Of which this is one; shard n has every so many-th session or reader from the n-th on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What one reader saw, besides its events."""
 
+    index: int
+    """Its number in the task, over all shards."""
     epoch: str
     """Empty if it didn't get so far."""
     scheduled_ns: int
@@ -95,7 +103,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The engine's side of a trial."""
+    """One shard's side of a trial."""
 
     boot_id: str
     time_namespace: str
@@ -131,17 +139,21 @@ class Sends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One lane in one round: what was run, and what was measured around it."""
+    """One row's turn in one round: what was run, and what was measured around it."""
 
-    kind: Kind
+    kind: str
     lane: str
-    wire: str
+    """The report's row; `sse~again` is lane sse entered a second time."""
     round: int
     seed: int
+    point: Mapping[str, float]
+    """Where in a sweep."""
     deadline: float
     """Seconds from due to received, for goodput."""
+    warm_up: float
+    """Seconds from when an audience's first event is due in which events are left out of all figures."""
     expected: tuple[Expected, ...]
-    """Of each reader; in saturated trials one for all of them."""
+    """Of each reader; or one for all of them."""
     boot_id: str
     time_namespace: str
     """The server's and so the journal's."""
@@ -149,6 +161,14 @@ class Trial:
     """Share of all CPUs' time that the hypervisor gave to others meanwhile."""
     error: str | None
     """Why the trial came to nothing, where it did."""
+
+
+class Record(NamedTuple):
+    """A shard's files, as bytes: what comes back from wherever it ran."""
+
+    engine: bytes
+    events: bytes
+    sends: bytes
 
 
 _SPEC: Final = TypeAdapter(Spec)
@@ -176,33 +196,47 @@ def read_trial(folder: Path) -> Trial:
     return _TRIAL.validate_json((folder / "trial.json").read_bytes())
 
 
-def write_engine(folder: Path, engine: Engine, columns: Iterable[Column], sends: Iterable[Sends] = ()) -> None:
-    """Write the engine's files; `engine.json` last, so that it is there only if all of it is."""
-    _write_columns(folder / "events.bin.gz", ((column.offsets, column.received) for column in columns))
-    if any(reader.sent for reader in engine.readers):
-        _write_columns(folder / "sends.bin.gz", ((sent.due, sent.ready, sent.sent) for sent in sends))
-    (folder / "engine.json").write_bytes(_ENGINE.dump_json(engine))
+def pack(engine: Engine, columns: Iterable[Column], sends: Iterable[Sends] = ()) -> Record:
+    """Return what a shard has recorded."""
+    events = _packed((column.offsets, column.received) for column in columns)
+    sent = any(reader.sent for reader in engine.readers)
+    return Record(
+        _ENGINE.dump_json(engine), events, _packed((one.due, one.ready, one.sent) for one in sends) if sent else b""
+    )
 
 
-def read_engine(folder: Path) -> tuple[Engine, Sequence[Column]]:
-    """Read what the readers saw. Raises FileNotFoundError if the engine didn't come to its end."""
-    engine = _ENGINE.validate_json((folder / "engine.json").read_bytes())
-    with gzip.open(folder / "events.bin.gz", "rb") as file:
-        columns = [Column(_column(file, reader.events), _column(file, reader.events)) for reader in engine.readers]
-    return engine, columns
+def write_record(folder: Path, shard: int, record: Record) -> None:
+    """Write a shard's files; `engine-N.json` last, so that it is there only if all of it is."""
+    (folder / f"events-{shard}.bin.gz").write_bytes(record.events)
+    if record.sends:
+        (folder / f"sends-{shard}.bin.gz").write_bytes(record.sends)
+    (folder / f"engine-{shard}.json").write_bytes(record.engine)
 
 
-def read_sends(folder: Path, engine: Engine) -> Sequence[Sends]:
-    """Read what the readers sent. Raises FileNotFoundError if they sent nothing."""
-    with gzip.open(folder / "sends.bin.gz", "rb") as file:
+def read_engines(folder: Path) -> list[tuple[Engine, Sequence[Column]]]:
+    """Read what the readers of each shard saw. Raises FileNotFoundError if there is no shard that came to its end."""
+    shards: list[tuple[Engine, Sequence[Column]]] = []
+    while not shards or (folder / f"engine-{len(shards)}.json").exists():
+        engine = _ENGINE.validate_json((folder / f"engine-{len(shards)}.json").read_bytes())
+        with gzip.GzipFile(folder / f"events-{len(shards)}.bin.gz") as file:
+            columns = [Column(_column(file, reader.events), _column(file, reader.events)) for reader in engine.readers]
+        shards.append((engine, columns))
+    return shards
+
+
+def read_sends(folder: Path, shard: int, engine: Engine) -> Sequence[Sends]:
+    """Read what the readers of a shard sent. Raises FileNotFoundError if they sent nothing."""
+    with gzip.open(folder / f"sends-{shard}.bin.gz", "rb") as file:
         return [Sends(*(_column(file, reader.sent) for _ in range(3))) for reader in engine.readers]
 
 
-def _write_columns(path: Path, of_readers: Iterable[tuple[array[int], ...]]) -> None:
-    with gzip.open(path, "wb", compresslevel=1) as file:
+def _packed(of_readers: Iterable[tuple[array[int], ...]]) -> bytes:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
         for columns in of_readers:
             for values in columns:
                 file.write(_little_endian(values).tobytes())
+    return packed.getvalue()
 
 
 def _column(file: gzip.GzipFile, length: int) -> array[int]:

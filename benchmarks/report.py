@@ -13,15 +13,14 @@ from rich.table import Table as RichTable
 from benchmarks import tables
 from benchmarks.environment import Environment
 from benchmarks.results import Header, Result
-from benchmarks.rtt_tables import rtt_parts_table, rtt_table
 from benchmarks.tables import Table
 
 SUMMARY: Final = "summary.md"
 
 
-def print_report(console: Console, header: Header, results: Sequence[Result], planned: int) -> None:
+def print_report(console: Console, header: Header, results: Sequence[Result]) -> None:
     """Print the tables, what was refused, and the caveats. Reads well from 80 columns on, and without colours."""
-    for table in _tables(header, results, tail=False):
+    for table in tables.tables(header, results):
         console.print()
         console.print(_rich(table))
         for note in table.notes:
@@ -31,13 +30,13 @@ def print_report(console: Console, header: Header, results: Sequence[Result], pl
         console.print("\nRefused, and so without figures:", style="bold red")
         _bullets(console, refused)
     console.print("\nCaveats:", style="bold")
-    _bullets(console, tables.doubts(header, results, planned))
+    _bullets(console, tables.doubts(header, results))
 
 
-def write_summary(folder: Path, header: Header, results: Sequence[Result], planned: int) -> Path:
+def write_summary(folder: Path, header: Header, results: Sequence[Result]) -> Path:
     """Write `summary.md` and return its path."""
     sections = [f"# {header.scenario.name}, {header.started}"]
-    for table in _tables(header, results, tail=True):
+    for table in tables.tables(header, results):
         sections += [f"## {table.title}", _markdown(table), "\n".join(f"- {note}" for note in table.notes)]
     refused = tables.refusals(results)
     if refused:
@@ -45,7 +44,7 @@ def write_summary(folder: Path, header: Header, results: Sequence[Result], plann
     sections += [
         "Histograms are merged over trials, percentiles never averaged.",
         "## Caveats",
-        _list(tables.doubts(header, results, planned)),
+        _list(tables.doubts(header, results)),
         "## Environment",
         _list(_environment(header.environment)),
         "## Again",
@@ -58,17 +57,6 @@ def write_summary(folder: Path, header: Header, results: Sequence[Result], plann
     path = folder / SUMMARY
     path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     return path
-
-
-def _tables(header: Header, results: Sequence[Result], *, tail: bool) -> list[Table]:
-    candidates = (
-        tables.load_table(header, results, tail=tail),
-        tables.parts_table(header, results),
-        tables.saturated_table(header, results),
-        rtt_table(header, results, tail=tail),
-        rtt_parts_table(header, results),
-    )
-    return [table for table in candidates if table is not None]
 
 
 def _rich(table: Table) -> RichTable:

@@ -15,14 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.caveats import Caveat
 from benchmarks.environment import Environment
+from benchmarks.figures import Heat, Timeline
 from benchmarks.gate import Verdict
-from benchmarks.records import Kind
 from benchmarks.scenario import Scenario
-from benchmarks.usage import BUSY, Usage
 
 FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class ResultsError(Exception):
@@ -46,89 +45,50 @@ class Header:
     """What was run, where."""
 
     schema: Literal["streamlanes.results"] = SCHEMA
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     started: str
     """UTC, ISO 8601."""
     command: str
     """That repeats the run."""
     scenario: Scenario
-    """Without the text, which may be long."""
-    text_sha256: str | None
-    trace: TraceInfo | None
-    sessions: int
-    """Of a load trial."""
-    events: int
-    """Of a load trial, in the first round."""
-    duration: float
-    """Seconds from a load trial's start to when its last event is due, in the first round."""
+    """As it was run; a text, which may be long, only by its hash."""
+    text_sha256: str | None = None
+    trace: TraceInfo | None = None
+    trials: int
+    """That were planned; a search may take more."""
     environment: Environment
-    ways_up: Mapping[str, str] = field(default_factory=dict)
-    """Of round-trip trials: how the engine sends, by lane."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Lanes that `all` would have, and why the engine can't measure them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadFigures:
-    """Of a load trial that passed the gate. Histograms are of nanoseconds, HdrHistogram V2 in base64."""
-
-    latency: str
-    lag: str
-    queueing: str
-    delivery: str
-    first_event: str
-    pause: str
-    """From a stream's creation to its first event being due: the producer's part of the time to first event."""
-    connect: str
-    start_lag: str
-    """How much later than scheduled the engine started the sessions."""
-    samples: int
-    """Independent ones, of the first four: an event is one, however many readers it is delivered to."""
-    in_time: int
-    """Deliveries within the scenario's deadline."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RttFigures:
-    """Of a round-trip trial that passed the gate; histograms as in LoadFigures, a value for each message."""
-
-    total: str
-    held: str
-    lag: str
-    up: str
-    down: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One trial."""
+    """One trial: a row of the report, in one round, at one point of a sweep."""
 
     trial: str
     """Its folder in `raw/`."""
-    kind: Kind
+    kind: str
     lane: str
     round: int
+    point: Mapping[str, float]
+    """Where in a sweep; empty if there is none."""
     readers: int
     events: int
     """Received, by all readers."""
     verdict: Verdict
+    overloaded: bool
+    """Its latencies are of a backlog, so it has none."""
     window_ns: int
-    """From the start of the clock to the last reader's end."""
-    server: Usage
-    engine: Usage
-    load: LoadFigures | None
-    """Of load trials that are correct."""
-    rtt: RttFigures | None = None
-    """Of round-trip trials that are correct."""
+    """From the start of the window to the last reader's end."""
+    figures: Mapping[str, float]
+    """By the names of `metrics`; what isn't known, or hasn't samples enough, is absent."""
+    histograms: Mapping[str, str]
+    """Of nanoseconds, HdrHistogram V2 in base64."""
+    samples: Mapping[str, int]
+    """Independent samples behind each histogram."""
+    heat: Heat | None
+    timeline: Timeline | None
     caveats: tuple[Caveat, ...]
-
-    @property
-    def overloaded(self) -> bool:
-        """Whether the server was without reserve under load, so that latencies are of its backlog.
-
-        That is: in some second of the trial it was busy, running or waiting for its CPU, for more than 90 % of it.
-        """
-        return self.kind != "saturated" and (self.server.busiest or 0) > BUSY
 
 
 _HEADER: Final = TypeAdapter(Header)

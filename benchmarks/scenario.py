@@ -1,26 +1,25 @@
-"""Scenarios: the workload of a comparison, from TOML. The built-in ones are in `benchmarks/scenarios/`."""
+"""Scenarios: what a comparison runs, from TOML. The built-in ones are in `benchmarks/scenarios/`."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from producers.tokens import MAX_TEXT, MAX_TOKENS
+from benchmarks import kinds
+from benchmarks.kinds import Part
+from benchmarks.metrics import METRICS
 
 BUILT_IN: Final = Path(__file__).parent / "scenarios"
 DEFAULT: Final = "tokens"
 PRODUCT_LANES: Final = ("sse", "ws", "poll", "ndjson")
 
-_CHECKED = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-Rounds: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
-Setting: TypeAlias = "str | int | float | list[str]"
+Setting: TypeAlias = "object"
 
 
 class ScenarioError(Exception):
@@ -33,82 +32,37 @@ class ScenarioError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """Clients that come at their times, each with a `tokens` stream of its own."""
-
-    __pydantic_config__ = _CHECKED
-
-    rounds: Rounds = 3
-    clients: Annotated[int, Field(ge=1, le=5_000)] = 20
-    spread: Annotated[float, Field(ge=0, le=600)] = 0.5
-    """Seconds over which the clients come: times drawn evenly, seeded. A trace brings its own times."""
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | None = None
-    """What is streamed; None: the producer's sample."""
-    count: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    """Tokens a client, the text over and over; None: the text once. A trace brings its own counts."""
-    rate: Annotated[float, Field(ge=0.1, le=10_000)] = 50.0
-    """Tokens per second and stream, on average."""
-    ttft: Annotated[float, Field(ge=0, le=60)] = 0.3
-    """Seconds to the first token, on average."""
-    sigma: Annotated[float, Field(ge=0, le=2)] = 0.5
-    """Spread of the times between tokens: the standard deviation of their logarithm."""
-    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
-    """Seconds from due to received within which an event counts for goodput."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saturated:
-    """A log that is full already, read from its start to its end over one connection."""
-
-    __pydantic_config__ = _CHECKED
-
-    rounds: Rounds = 1
-    events: Annotated[int, Field(ge=100, le=1_000_000)] = 50_000
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
-    """Bytes of each event's JSON text."""
-    seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
-    """The stream is read again until so much time is measured."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rtt:
-    """Clients that send messages to an `echo` stream of their own, and read what comes back over the lane."""
-
-    __pydantic_config__ = _CHECKED
-
-    rounds: Rounds = 3
-    clients: Annotated[int, Field(ge=1, le=1_000)] = 10
-    messages: Annotated[int, Field(ge=1, le=100_000)] = 40
-    """That each client sends."""
-    rate: Annotated[float, Field(ge=0.1, le=10_000)] = 40.0
-    """Messages per second and client, on average."""
-    arrivals: Literal["constant", "poisson"] = "constant"
-    """Evenly or exponentially spaced; each client begins at a random part of an interval."""
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
-    """Bytes of each message's JSON text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What is run: on which lanes, how many rounds, from which seed."""
+    """What is run: on which lanes, from which seed, and which limits it is held to."""
 
-    __pydantic_config__ = _CHECKED
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     """Part of the results' folder's name."""
+    about: str = ""
+    """What it is for, in a sentence."""
     lanes: Annotated[tuple[str, ...], Field(min_length=1)] = PRODUCT_LANES
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    load: Load | None = None
-    saturated: Saturated | None = None
-    rtt: Rtt | None = None
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """Limits by metric: what every lane must keep to, as `latency_p99_ms = 50`."""
+    parts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """The settings of each kind of trials, complete."""
+
+    def part(self, kind: str) -> Part:
+        """Return the settings of *kind*. Raises KeyError if there is no such part."""
+        part: Part = _adapters()[kind].validate_python(self.parts[kind])
+        return part
 
     def rounds(self) -> int:
         """Return the number of rounds; a part with fewer of them takes part in the first ones."""
-        return max((part.rounds for part in (self.load, self.saturated, self.rtt) if part is not None), default=0)
+        return max((self.part(kind).rounds for kind in self.parts), default=0)
 
 
 _SCENARIO: Final = TypeAdapter(Scenario)
-_TABLES: Final = {(): Scenario, ("load",): Load, ("saturated",): Saturated, ("rtt",): Rtt}
+
+
+def _adapters() -> Mapping[str, TypeAdapter[Part]]:
+    return {name: TypeAdapter(kind.part) for name, kind in kinds.discover().items()}
 
 
 def names() -> list[str]:
@@ -131,13 +85,36 @@ def load(path: Path, overrides: Mapping[str, Setting] | None = None) -> Scenario
 
     An override of a table that the scenario doesn't have is an error, as is a scenario without any.
     """
+    settings = _read(path, overrides or {})
+    adapters = _adapters()
+    parts: dict[str, object] = {}
+    for kind in adapters.keys() & settings.keys():
+        try:
+            checked = adapters[kind].validate_python(settings.pop(kind))
+        except ValidationError as error:
+            raise _scenario_error(error.errors()[0], path.name, set(overrides or ()), kind) from error
+        parts[kind] = adapters[kind].dump_python(checked, mode="json")
+    try:
+        scenario = _SCENARIO.validate_python({"name": path.stem, **settings, "parts": parts})
+    except ValidationError as error:
+        raise _scenario_error(error.errors()[0], path.name, set(overrides or ())) from error
+    if not scenario.parts:
+        tables_ = ", ".join(f"[{kind}]" for kind in sorted(adapters))
+        raise ScenarioError("", f"{path.name}: there is nothing to run: add a table, of {tables_}")
+    unknown = [metric for metric in scenario.slo if metric not in METRICS]
+    if unknown:
+        raise ScenarioError(f"slo.{unknown[0]}", f"no such metric, in {path.name}; there are {', '.join(METRICS)}")
+    return scenario
+
+
+def _read(path: Path, overrides: Mapping[str, Setting]) -> dict[str, object]:
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError("", f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ScenarioError("", f"{path.name}: not TOML: {error}") from error
-    for key, value in (overrides or {}).items():
+    for key, value in overrides.items():
         *tables, last = key.split(".")
         target = settings
         for table in tables:
@@ -145,23 +122,25 @@ def load(path: Path, overrides: Mapping[str, Setting] | None = None) -> Scenario
                 raise ScenarioError(key, f"{path.name} has no [{table}] to change this in")
             target = target[table]
         target[last] = value
-    try:
-        scenario = _SCENARIO.validate_python({"name": path.stem, **settings})
-    except ValidationError as error:
-        raise _scenario_error(error.errors()[0], path.name, set(overrides or ())) from error
-    if not scenario.rounds():
-        raise ScenarioError("", f"{path.name}: there is nothing to run: add a table [load], [saturated] or [rtt]")
-    return scenario
+    return settings
 
 
-def _scenario_error(error: ErrorDetails, file: str, overridden: set[str]) -> ScenarioError:
-    location = [str(part) for part in error["loc"]]
+def _scenario_error(error: ErrorDetails, file: str, overridden: set[str], table: str = "") -> ScenarioError:
+    location = [*([table] if table else []), *(str(part) for part in error["loc"])]
     key = ".".join(location)
     fault = error["msg"][:1].lower() + error["msg"][1:]
-    table = _TABLES.get(tuple(location[:-1]))
-    if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"} and table is not None:
-        fault = f"no such setting; there are {', '.join(field.name for field in fields(table))}"
+    if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        known = _fields(table)
+        fault = f"no such setting; there are {', '.join(known)}"
     elif not isinstance(error["input"], dict):
         fault += f" (it is {str(error['input'])[:60]!r})"
     named = next((name for name in overridden if key == name or key.startswith(f"{name}.")), None)
     return ScenarioError(named, fault) if named else ScenarioError(key, f"{fault}, in {file}")
+
+
+def _fields(table: str) -> list[str]:
+    """Return the settings that a table may have, or a scenario."""
+    if table:
+        return list(kinds.discover()[table].part.__dataclass_fields__)
+    own = [one.name for one in fields(Scenario) if one.name != "parts"]
+    return own + [f"[{kind}]" for kind in sorted(kinds.discover())]

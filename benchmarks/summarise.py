@@ -1,19 +1,22 @@
-"""From a trial's raw results to its line in `results.jsonl`: gate, join, histograms."""
+"""From a trial's raw results to its line in `results.jsonl`: gate, join, figures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from benchmarks import caveats
-from benchmarks.caveats import Caveat
+from benchmarks import caveats, kinds, recorded
+from benchmarks.figures import Figures
 from benchmarks.gate import Verdict, judge, total
-from benchmarks.histogram import Histogram, is_supported
-from benchmarks.join import JoinError, RoundTrips, Times, check_clocks, first_event_ns, join, join_echoes
-from benchmarks.records import Column, Engine, Trial, read_engine, read_sends, read_trial
-from benchmarks.results import LoadFigures, Result, RttFigures
-from benchmarks.usage import NOTHING_USED, usage
-from producers.journal import read_journal
+from benchmarks.join import JoinError
+from benchmarks.kinds import Kind
+from benchmarks.recorded import Recorded
+from benchmarks.records import Trial, read_trial
+from benchmarks.results import Result
+from benchmarks.usage import BUSY, Usage
+
+TIMES: Final = ("_ms", "in_time", "goodput")
+"""Endings of the figures that an overloaded trial doesn't have."""
 
 
 def summarise(folder: Path) -> Result:
@@ -21,107 +24,68 @@ def summarise(folder: Path) -> Result:
     trial = read_trial(folder)
     if trial.error is not None:
         return _failed(folder, trial, trial.error)
-    engine, columns = read_engine(folder)
-    verdict = _judge(trial, engine, columns)
-    load: LoadFigures | None = None
-    rtt: RttFigures | None = None
-    doubts: list[Caveat] = []
+    kind = kinds.discover()[trial.kind]
+    raw = recorded.read(folder)
+    verdict = _judge(kind, raw)
     try:
-        if trial.kind == "load" and verdict.ok:
-            load, doubts = _load(folder, trial, engine, columns)
-        elif trial.kind == "rtt" and verdict.ok:
-            rtt = _rtt(folder, trial, engine, columns)
+        found = kind.figures(raw) if verdict.ok else Figures()
     except (JoinError, FileNotFoundError) as error:
         return _failed(folder, trial, str(error))
-    times_ns = [sample.at_ns for sample in engine.samples]
-    server_usage = usage(times_ns, [sample.server for sample in engine.samples])
-    engine_usage = usage(times_ns, [sample.engine for sample in engine.samples])
-    if trial.kind != "saturated":
-        doubts += caveats.overloaded(server_usage)
-        doubts += caveats.engine_busy(engine_usage)
-    else:
-        doubts += caveats.engine_limits(server_usage, engine_usage, engine.window_ns)
-    doubts += caveats.disturbed(server_usage, engine_usage, engine.window_ns)
-    doubts += caveats.steal(trial.steal)
-    doubts += caveats.cpu(server_usage, engine.window_ns)
+    server, engine = raw.usages
+    begin_ns, end_ns = raw.window_ns
+    window_ns = end_ns - begin_ns
+    events = sum(reading.reader.events for reading in raw.readings)
+    busy = kind.paced and (server.busiest or 0) > BUSY
+    overloaded = found.backlog or (busy and kind.busy_is_overloaded)
+    if verdict.ok:
+        found.numbers |= _costs(server, engine, events if found.deliveries is None else found.deliveries, window_ns)
+    if overloaded:
+        found.numbers = {name: value for name, value in found.numbers.items() if not name.endswith(TIMES)}
+        found.histograms = {}
+    doubts = [
+        *found.caveats,
+        *(caveats.overloaded(server) if kind.paced else []),
+        *(caveats.engine_busy(engine) if kind.paced else []),
+        *caveats.backlog(found.backlog),
+        *caveats.disturbed(server, engine, window_ns),
+        *caveats.steal(trial.steal),
+        *caveats.cpu(server, window_ns),
+    ]
     return Result(
         trial=folder.name,
         kind=trial.kind,
         lane=trial.lane,
         round=trial.round,
-        readers=len(engine.readers),
-        events=sum(reader.events for reader in engine.readers),
+        point=trial.point,
+        readers=len(raw.readings),
+        events=events,
         verdict=verdict,
-        window_ns=engine.window_ns,
-        server=server_usage,
-        engine=engine_usage,
-        load=load,
-        rtt=rtt,
+        overloaded=overloaded,
+        window_ns=window_ns,
+        figures=found.numbers,
+        histograms={name: histogram.encode() for name, histogram in found.histograms.items()},
+        samples={name: found.samples[name] for name in found.histograms},
+        heat=found.heat,
+        timeline=found.timeline,
         caveats=tuple(doubts),
     )
 
 
-def _judge(trial: Trial, engine: Engine, columns: Sequence[Column]) -> Verdict:
-    readers = engine.readers
-    expected = trial.expected * len(readers) if trial.kind == "saturated" else trial.expected
-    if len(readers) != len(expected):
-        return Verdict(failures=(f"{len(expected)} readers were planned, and {len(readers)} started",))
-    verdicts = [judge(*of_reader) for of_reader in zip(readers, columns, expected, strict=True)]
-    return total(verdicts)
+def _judge(kind: Kind, raw: Recorded) -> Verdict:
+    expected = raw.trial.expected * len(raw.readings) if kind.expects_one else raw.trial.expected
+    if len(raw.readings) != len(expected):
+        return Verdict(failures=(f"{len(expected)} readers were planned, and {len(raw.readings)} started",))
+    return total([judge(*reading, one) for reading, one in zip(raw.readings, expected, strict=True)])
 
 
-def _load(folder: Path, trial: Trial, engine: Engine, columns: Sequence[Column]) -> tuple[LoadFigures, list[Caveat]]:
-    check_clocks(trial, engine)
-    times = Times()
-    for reader, column in zip(engine.readers, columns, strict=True):
-        join(column, read_journal(folder / "journal", reader.epoch), times)
-    latency, lag = Histogram(times.latency), Histogram(times.lag)
-    start_lag = Histogram(reader.request_ns - reader.scheduled_ns for reader in engine.readers)
-    deadline_ns = round(trial.deadline * 1e9)
-    samples = _distinct(engine, columns)
-    figures = LoadFigures(
-        latency=latency.encode(),
-        lag=lag.encode(),
-        queueing=Histogram(times.queueing).encode(),
-        delivery=Histogram(times.delivery).encode(),
-        first_event=Histogram(
-            first_event_ns(reader, column) for reader, column in zip(engine.readers, columns, strict=True)
-        ).encode(),
-        pause=Histogram(expected.first_ns for expected in trial.expected).encode(),
-        connect=Histogram(reader.connect_ns for reader in engine.readers).encode(),
-        start_lag=start_lag.encode(),
-        samples=samples,
-        in_time=sum(value <= deadline_ns for value in times.latency),
-    )
-    p50 = latency.percentiles([50])[0] if is_supported(50, samples) else None
-    lag_p99 = lag.percentiles([99])[0] if is_supported(99, samples) else None
-    doubts = [
-        *caveats.harness_lag(lag_p99, p50),
-        *caveats.start_lag(start_lag.max, p50),
-    ]
-    return figures, doubts
-
-
-def _rtt(folder: Path, trial: Trial, engine: Engine, columns: Sequence[Column]) -> RttFigures:
-    check_clocks(trial, engine)
-    trips = RoundTrips()
-    for reader, column, sends in zip(engine.readers, columns, read_sends(folder, engine), strict=True):
-        join_echoes(column, sends, read_journal(folder / "journal", reader.epoch), trips)
-    return RttFigures(
-        total=Histogram(trips.total).encode(),
-        held=Histogram(trips.held).encode(),
-        lag=Histogram(trips.lag).encode(),
-        up=Histogram(trips.up).encode(),
-        down=Histogram(trips.down).encode(),
-    )
-
-
-def _distinct(engine: Engine, columns: Sequence[Column]) -> int:
-    """Return the number of independent samples: an event of a stream is one, however many readers got it."""
-    longest: dict[str, int] = {}
-    for reader, column in zip(engine.readers, columns, strict=True):
-        longest[reader.epoch] = max(longest.get(reader.epoch, 0), len(column.offsets))
-    return sum(longest.values())
+def _costs(server: Usage, engine: Usage, events: int, window_ns: int) -> dict[str, float]:
+    costs = {}
+    for name, used in (("server", server), ("engine", engine)):
+        if used.cpu_ns is not None and window_ns:
+            costs[f"{name}_cpu"] = used.cpu_ns / window_ns
+            if events:
+                costs[f"{name}_us_per_event"] = used.cpu_ns / events / 1e3
+    return costs
 
 
 def _failed(folder: Path, trial: Trial, fault: str) -> Result:
@@ -130,12 +94,16 @@ def _failed(folder: Path, trial: Trial, fault: str) -> Result:
         kind=trial.kind,
         lane=trial.lane,
         round=trial.round,
+        point=trial.point,
         readers=0,
         events=0,
         verdict=Verdict(failures=(fault,)),
+        overloaded=False,
         window_ns=0,
-        server=NOTHING_USED,
-        engine=NOTHING_USED,
-        load=None,
+        figures={},
+        histograms={},
+        samples={},
+        heat=None,
+        timeline=None,
         caveats=(),
     )

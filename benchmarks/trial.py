@@ -1,118 +1,125 @@
-"""One trial: a fresh server, a fresh engine, and a folder of raw results. Nothing is computed here."""
+"""One trial: a fresh server, the engine's shards, and a folder of raw results. Nothing is computed here."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import clocks
-from benchmarks.expected import Expected
-from benchmarks.plan import PREFILLED, Session
-from benchmarks.processes import Placement, ProcessError, child
-from benchmarks.records import Kind, Spec, Trial, dump_spec, write_trial
-from benchmarks.server import serving
+from benchmarks import clocks, shards
+from benchmarks.processes import Placement, ProcessError
+from benchmarks.records import Spec, Started, Trial, dump_spec, write_record, write_trial
+from benchmarks.server import Server
+from benchmarks.subjects import Contestant
+from benchmarks.tasks import Sessions
+from benchmarks.workload import Workload
 
 PATIENCE: Final = 10.0
 """Seconds that a stream's end may be late before its reader is given up; a lane that is only slow isn't cut off."""
 PREPARATION: Final = 120.0
 """Seconds that the engine may take besides: to start, to wait for the server's preparations, to write its records."""
+TOGETHER: Final = 1.0
+"""Seconds that several shards have to be ready at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
     """What to run."""
 
-    kind: Kind
-    lane: str
-    wire: str
+    subject: Contestant
+    workload: Workload
     round: int
     seed: int
-    sessions: tuple[Session, ...]
-    """In saturated trials the shared stream alone; in others those of the clients."""
-    expected: tuple[Expected, ...]
-    """Of each session."""
-    warm_up: Session | None = None
-    deadline: float = 0.0
-    seconds: float = 0.0
-    settle: float = 0.0
-    """Seconds from the start of the clock to the window's."""
 
     @property
     def name(self) -> str:
         """The trial's folder."""
-        return f"{self.round:02}-{self.kind}-{self.lane}"
-
-    def duration(self) -> float:
-        """Return the seconds from the start of the clock to when the last event is due, at least."""
-        if self.kind == "saturated":
-            return self.seconds
-        ends = (
-            session.schedule_ns + expected.duration_ns
-            for session, expected in zip(self.sessions, self.expected, strict=True)
-        )
-        return max(ends, default=0) / 1e9
-
-    def spec(self, folder: Path, url: str, server_pid: int) -> Spec:
-        """Return what the engine is to do."""
-        spec = Spec(
-            folder=folder,
-            url=url,
-            lane=self.lane,
-            wire=self.wire,
-            server_pid=server_pid,
-            deadline=self.duration() + PATIENCE,
-        )
-        if self.kind != "saturated":
-            return dataclasses.replace(spec, sessions=self.sessions, warm_up=self.warm_up, settle=self.settle)
-        events = self.expected[0].events
-        return dataclasses.replace(spec, stream=PREFILLED, stream_events=events, seconds=self.seconds)
+        point = "".join(f"-{value:g}{name[0]}" for name, value in self.workload.point.items())
+        return f"{self.round:02}-{self.workload.kind}{point}-{self.subject.name}"
 
 
-def run_trial(plan: TrialPlan, folder: Path, where: Placement, progress: Callable[[int], None]) -> None:
-    """Run *plan* and leave the raw results in *folder*; *progress* is told how many events have come.
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where trials are run."""
 
-    A server or an engine that doesn't do its part is a result too: the fault is in `trial.json`. Both are gone when
-    this returns or raises.
+    where: Placement
+    engine: Executor
+    shards: int = 1
+
+
+def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[float], None]) -> None:
+    """Run *plan* and leave the raw results in *folder*; *progress* is told how many seconds it has been going on.
+
+    A server or an engine that doesn't do its part is a result too: the fault is in `trial.json`. The server is gone
+    when this returns or raises.
     """
     folder.mkdir(parents=True)
+    workload = plan.workload
     before = clocks.cpu_time()
     error: str | None = None
     namespace = clocks.UNKNOWN
     try:
-        # The engine starts first and waits for its spec, so that both load their modules at the same time.
-        command = [sys.executable, "-P", "-m", "benchmarks.engine"]
-        with (
-            child("engine", command, folder=folder, cpu=where.engine) as engine,
-            serving(
-                folder, cpu=where.server, prefilled=plan.sessions[0] if plan.kind == "saturated" else None
-            ) as server,
-        ):
+        with plan.subject.serving(workload, folder, site.where) as server, _between(workload, server) as seen:
             namespace = clocks.time_namespace(server.pid)
-            spec = dump_spec(plan.spec(folder, server.url, server.pid))
-            (folder / "spec.json").write_bytes(spec)
-            engine.send(spec)
-            for line in engine.lines(plan.duration() + PATIENCE + PREPARATION):
-                progress(json.loads(line)["events"])
-            engine.finish()
-    except ProcessError as fault:
+            specs = _specs(plan, seen, site.shards)
+            (folder / "spec.json").write_bytes(specs[0])
+            records = shards.drive(site.engine, specs, workload.duration + PATIENCE + PREPARATION, progress)
+        for shard, record in enumerate(records):
+            write_record(folder, shard, record)
+    except (ProcessError, shards.ShardError) as fault:
         error = str(fault)
     after = clocks.cpu_time()
     trial = Trial(
-        kind=plan.kind,
-        lane=plan.lane,
-        wire=plan.wire,
+        kind=workload.kind,
+        lane=plan.subject.name,
         round=plan.round,
         seed=plan.seed,
-        deadline=plan.deadline,
-        expected=plan.expected,
+        point=workload.point,
+        deadline=workload.deadline,
+        warm_up=workload.warm_up,
+        expected=workload.expected,
         boot_id=clocks.boot_id(),
         time_namespace=namespace,
         steal=None if before is None or after is None else after.steal_since(before),
         error=error,
     )
     write_trial(folder, trial)
+
+
+@contextmanager
+def _between(workload: Workload, server: Server) -> Iterator[Server]:
+    """Give the server as the engine sees it, behind what network there is."""
+    if workload.network is None:
+        yield server
+        return
+    with workload.network(server.url, server.pid) as url:
+        yield dataclasses.replace(server, url=url)
+
+
+def _specs(plan: TrialPlan, server: Server, count: int) -> list[bytes]:
+    """Start what has to be started, and return what each shard is to do."""
+    workload = plan.workload
+    started: Started | None = None
+    begins_at: float | None = None
+    if workload.stream is not None:
+        begins_at = time.time() + workload.expected[0].first_ns / 1e9 + workload.warm_up
+        started = plan.subject.start(server, workload)
+    elif count > 1 and isinstance(workload.task, Sessions):
+        begins_at = time.time() + TOGETHER
+    spec = Spec(
+        url=server.url,
+        lane=plan.subject.lane,
+        reader=plan.subject.reader,
+        server_pid=server.pid,
+        deadline=workload.duration + PATIENCE,
+        task=workload.task,
+        started=started,
+        begins_at=begins_at,
+        shards=count,
+    )
+    return [dump_spec(dataclasses.replace(spec, shard=shard)) for shard in range(count)]

@@ -58,6 +58,17 @@ def usage(times_ns: Sequence[int], samples: Sequence[ProcessTime]) -> Usage:
     )
 
 
+def together(shards: Sequence[Usage]) -> Usage:
+    """Return what processes used that did the same side by side; the busiest of them counts as busy."""
+    cpu = [shard.cpu_ns for shard in shards if shard.cpu_ns is not None]
+    waited = [shard.waited_ns for shard in shards if shard.waited_ns is not None]
+    return Usage(
+        cpu_ns=sum(cpu) if len(cpu) == len(shards) else None,
+        waited_ns=sum(waited) if len(waited) == len(shards) else None,
+        busiest=max((shard.busiest for shard in shards if shard.busiest is not None), default=None),
+    )
+
+
 def limit(server: float | None, engine: float | None) -> Limit | None:
     """Say which side made a saturated trial as fast as it was, from the shares of time in which each was busy.
 

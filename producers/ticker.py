@@ -25,6 +25,8 @@ class TickerParams(Params):
     """So many events; without it, they go on."""
     size: int = Field(64, ge=32, le=65_536)
     """Bytes of each event's JSON text."""
+    delay: float = Field(0.0, ge=0, le=3_600)
+    """Seconds from the stream's creation to its first event, for readers to come in."""
     seed: int = Field(1, ge=0, le=2**63 - 1)
 
     def model_post_init(self, _context: object) -> None:
@@ -48,11 +50,12 @@ async def ticker(params: TickerParams, context: Context) -> AsyncGenerator[Item,
     # Simulated arrivals and payloads, not cryptography.
     rng = random.Random(params.seed)  # noqa: S311
     interval = 1e9 / params.rate
+    begin_ns = context.start_ns + round(params.delay * 1e9)
     elapsed = 0.0
     for n in count_from(1):
         if params.count is not None and n > params.count:
             return
-        yield Item(payload(n, params.size, rng), due_ns=context.start_ns + round(elapsed))
+        yield Item(payload(n, params.size, rng), due_ns=begin_ns + round(elapsed))
         if params.arrivals == "constant":
             elapsed = n * interval
         elif params.arrivals == "poisson":

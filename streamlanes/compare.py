@@ -8,28 +8,32 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import get_args
 
 import click
 from rich.console import Console
 
 from benchmarks import results
 from benchmarks.environment import environment
-from benchmarks.processes import placement
+from benchmarks.processes import Placement, placement
 from benchmarks.progress import watching
-from benchmarks.records import Kind
 from benchmarks.report import print_report, write_summary
 from benchmarks.results import Header, TraceInfo
 from benchmarks.run import run, seconds
-from benchmarks.scenario import Scenario, ScenarioError, Setting, find, load
+from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find, load
 from benchmarks.schedule import schedule
+from benchmarks.shards import ShardError, processes
+from benchmarks.shards import cluster as on_cluster
+from benchmarks.subjects import entries
 from benchmarks.trace import Trace, TraceError, read_trace
+from benchmarks.trial import Site
 from producers.tokens import MAX_TEXT
 from streamlanes import lanes as lane_names
 from transports import discover
@@ -38,6 +42,7 @@ TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=Tru
 WIDTH = 100
 """Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 LONG_SECONDS = 600
+QUICK_ROUNDS = 3
 TERMINATED = 143
 """128 + SIGTERM, as shells have it."""
 
@@ -54,14 +59,17 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -
 
 
 @click.command()
-@click.argument("scenario", default="tokens")
-@click.option("--lanes", metavar="LANE,…", help="Lanes to compare; `all` for every one.  [default: sse,ws,poll,ndjson]")
-@click.option("--rounds", type=int, help="Trials of each lane.  [tokens: 3, and 1 saturated; rtt: 3; with --trace: 1]")
-@click.option("--clients", type=int, help="Clients, each with a stream of its own.  [tokens: 20; rtt: 10]")
+@click.argument("scenario", default=DEFAULT)
+@click.option("--lanes", metavar="LANE,…", help="Lanes to compare; `all` for every one.  [default: the scenario's]")
+@click.option("--rounds", type=int, help="Trials of each lane; 10 and more for verdicts.  [default: the scenario's]")
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds: preliminary, no verdicts.")
 @click.option(
-    "--rate",
-    type=float,
-    help="Tokens per second on each stream, or messages from each client, on average.  [tokens: 90; rtt: 40]",
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the scenario, such as load.clients=50 or broadcast.readers=[10,100]. "
+    "May be given more than once.",
 )
 @click.option(
     "--text",
@@ -81,6 +89,10 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -
     "--seed", type=int, help="Of everything random: arrivals, times between tokens, order of the lanes.  [default: 1]"
 )
 @click.option(
+    "--shards", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes of the load engine."
+)
+@click.option("--cluster", metavar="URL", help="Run the shards on the Dask cluster at tcp://SCHEDULER:8786.")
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where results go.  [default: results/TIME-SCENARIO]",
@@ -89,66 +101,51 @@ def compare(
     scenario: str,
     lanes: str | None,
     rounds: int | None,
-    clients: int | None,
-    rate: float | None,
+    quick: bool,
+    settings: tuple[str, ...],
     text: Path | None,
     trace: Path | None,
     speed: float | None,
     limit: int | None,
     seed: int | None,
+    shards: int,
+    cluster: str | None,
     out: Path | None,
 ) -> None:
     """Measure every lane under the same load and print a table.
 
-    SCENARIO is `tokens` (the default), `saturated`, `rtt`, or a TOML file; options take the place of what it says. Each
-    trial has a fresh server process; every event is checked against what its producer makes. Exit code: 0 if nothing
-    was lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C and 143
-    after SIGTERM (what had been measured is kept).
+    SCENARIO is one of `streamlanes scenarios` (tokens by default) or a TOML file; options take the place of what it
+    says. Each trial has a fresh server process; every event is checked against what its producer makes; the first lane
+    is entered twice, which tells how much of a difference is chance. Exit code: 0 if nothing was lost, repeated,
+    reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C and 143 after SIGTERM (what
+    had been measured is kept).
     """
     if trace is None and (speed is not None or limit is not None):
         raise click.UsageError("--speed and --limit are about a --trace; name one")
-    if trace is not None and clients is not None:
-        raise click.UsageError("--clients and --trace exclude each other: a trace has its own; use --limit")
+    if quick and rounds is not None:
+        raise click.UsageError("--quick and --rounds exclude each other: --quick is --rounds 3")
     wires = {name: transport.wire for name, transport in discover().items()}
-    to_run = _scenario(
-        scenario,
-        {
-            "load.rounds": 1 if trace is not None and rounds is None else rounds,
-            "saturated.rounds": rounds,
-            "rtt.rounds": rounds,
-            "load.clients": clients,
-            "rtt.clients": clients,
-            "load.rate": rate,
-            "rtt.rate": rate,
-            "load.text": None if text is None else _read(text),
-            "seed": seed,
-        },
-    )
-    left_out = lane_names.unmeasurable(wires, sending=to_run.rtt is not None)
+    wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
+    to_run = _scenario(scenario, _settings(settings), rounds=wanted, text=text, seed=seed)
+    left_out = lane_names.unmeasurable(wires, sending="rtt" in to_run.parts)
     if lanes is not None:
         to_run = replace(to_run, lanes=lane_names.chosen(lanes, wires, left_out))
     lane_names.check(to_run.lanes, wires, left_out)
-    if trace is not None and to_run.load is None:
+    if trace is not None and "load" not in to_run.parts:
         raise click.BadParameter(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
-    if text is not None and to_run.load is not None:
-        to_run = replace(to_run, load=replace(to_run.load, count=None))
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
-    trials = schedule(to_run, wires, recorded)
-    loaded = next((trial for trial in trials if trial.kind == "load"), None)
+    trials = schedule(to_run, entries(to_run.lanes, wires, twice=to_run.rounds() > 1), recorded)
     where = placement()
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join(["streamlanes", *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
-        scenario=to_run if to_run.load is None else replace(to_run, load=replace(to_run.load, text=None)),
+        scenario=to_run if text is None else _without_text(to_run),
         text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
         trace=None if recorded is None or trace is None else _trace_info(trace, recorded, speed or 1.0),
-        sessions=0 if loaded is None else len(loaded.sessions),
-        events=0 if loaded is None else sum(expected.events for expected in loaded.expected),
-        duration=0.0 if loaded is None else loaded.duration(),
+        trials=len(trials),
         environment=environment(where),
-        ways_up={} if to_run.rtt is None else lane_names.ways_up({lane: wires[lane] for lane in to_run.lanes}),
         left_out=left_out if lanes == "all" else {},
     )
     folder = _folder(out, to_run.name)
@@ -165,15 +162,17 @@ def compare(
                     f"This takes {duration(seconds(trials))}. Ctrl-C is safe: what has been measured by then is kept."
                 )
                 progress.print(note, style="bold", highlight=False, soft_wrap=True)
-            with watching(progress, trials) as observer:
-                run(trials, folder, where, observer)
+            with _engine(cluster, shards, where) as engine, watching(progress, trials) as observer:
+                run(trials, folder, Site(where, engine, shards), observer)
     except KeyboardInterrupt as signalled:
         stopped = signalled
+    except ShardError as error:
+        raise click.UsageError(str(error)) from error
     _, finished = results.read(folder)
     if finished:
         stdout = _stdout()
-        print_report(stdout, header, finished, len(trials))
-        summary = write_summary(folder, header, finished, len(trials))
+        print_report(stdout, header, finished)
+        summary = write_summary(folder, header, finished)
         stdout.print(f"\nResults: {folder} (tables in {summary.name})", highlight=False, markup=False, soft_wrap=True)
     if stopped is not None:
         kept = "1 finished trial is" if len(finished) == 1 else f"{len(finished)} finished trials are"
@@ -182,6 +181,12 @@ def compare(
         progress.print(said, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
     raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
+
+
+def _engine(cluster: str | None, shards: int, where: Placement) -> AbstractContextManager[Executor]:
+    if cluster is not None:
+        return on_cluster(cluster)
+    return processes(shards, None if where.engine is None else [where.engine])
 
 
 def duration(seconds: float) -> str:
@@ -214,25 +219,50 @@ def _sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _scenario(name: str, overrides: Mapping[str, Setting | None]) -> Scenario:
+def _settings(given: Sequence[str]) -> dict[str, Setting]:
+    """Read KEY=VALUE, a value being TOML or else a string. Raises BadParameter."""
+    settings: dict[str, Setting] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} isn't KEY=VALUE, such as load.clients=50", param_hint="'--set'")
+        try:
+            settings[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key] = value
+    return settings
+
+
+def _scenario(
+    name: str, settings: dict[str, Setting], *, rounds: int | None, text: Path | None, seed: int | None
+) -> Scenario:
     """Load a scenario with what the options say. Raises BadParameter that names the option, or the file."""
+    options: dict[str, str] = {}
     try:
         path = find(name)
-        plain = load(path)
-        given = {key: value for key, value in overrides.items() if value is not None}
-        # --rounds, for one, is about several kinds of trials, so about those that the scenario has.
-        absent = {kind for kind in get_args(Kind) if getattr(plain, kind) is None}
-        present = {key.partition(".")[2] for key in overrides if key.partition(".")[0] not in absent}
-        for key in [*given]:
-            kind, _, setting = key.partition(".")
-            if kind in absent and setting in present:
-                del given[key]
-        return load(path, given)
+        kinds = load(path).parts
+        if rounds is not None:  # is about all kinds of trials that the scenario has
+            for kind in kinds:
+                options[f"{kind}.rounds"] = "'--rounds'"
+                settings.setdefault(f"{kind}.rounds", rounds)
+        if text is not None and "load" in kinds:
+            options["load.text"] = "'--text'"
+            settings["load.text"] = _read(text)
+            settings["load.count"] = None
+        if seed is not None:
+            options["seed"] = "'--seed'"
+            settings["seed"] = seed
+        return load(path, settings)
     except ScenarioError as error:
-        if error.key in overrides and overrides[error.key] is not None:
-            option = f"'--{error.key.rpartition('.')[2]}'"
-            raise click.BadParameter(error.fault, param_hint=option) from error
+        if error.key in settings:
+            fault = error.fault if error.key in options else str(error)
+            raise click.BadParameter(fault, param_hint=options.get(error.key, "'--set'")) from error
         raise click.BadParameter(str(error), param_hint="'SCENARIO'") from error
+
+
+def _without_text(scenario: Scenario) -> Scenario:
+    load_part = {**scenario.parts["load"], "text": None}
+    return replace(scenario, parts={**scenario.parts, "load": load_part})
 
 
 def _read(path: Path) -> str:

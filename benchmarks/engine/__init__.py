@@ -1,7 +1,6 @@
-"""The load engine: aiohttp for every wire, at the level of bytes, in a process of its own.
+"""The load engine: aiohttp for every wire, at the level of bytes, in processes of its own.
 
-`python -m benchmarks.engine` takes a `records.Spec` as JSON on standard input, prints a JSON line of progress now and
-then, and leaves `engine.json`, `events.bin.gz` and, if it sent messages, `sends.bin.gz` in the trial's folder. It
+`shard.work` takes a `records.Spec` as JSON and returns a `records.Record`: what the readers of one shard saw. It
 measures and judges nothing: whether what came is right is found out afterwards, from its records.
 
 `wires/` has a file for each wire; `decoding` and `json_message` are what they share of the bytes, `recorder` what they

@@ -1,4 +1,4 @@
-"""The open loops, of sessions and of messages, and the saturated reader."""
+"""The engine's tasks: sessions in an open loop, an audience, and one reader again and again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 import json
 import os
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -24,6 +24,7 @@ from benchmarks.engine.sending import Sender
 from benchmarks.engine.wires import WireReader
 from benchmarks.plan import Session
 from benchmarks.records import Engine, Sample, Spec
+from benchmarks.tasks import Again, Audience, Sessions
 from producers.errors import InvalidCursor
 from producers.events import Cursor
 
@@ -35,7 +36,7 @@ SAMPLE_SECONDS: Final = 0.25
 
 @dataclass
 class Load:
-    """One trial's load. Recorders are added as their readers start."""
+    """One shard's part of a trial. Recorders are added as their readers start."""
 
     spec: Spec
     reader: WireReader
@@ -51,18 +52,26 @@ class Load:
             return await self._run()
 
     async def _run(self) -> Engine:
+        task = self.spec.task
         await self._prepare()
+        # What is there now needn't be looked at again during the window; a process may serve many trials.
+        gc.unfreeze()
         gc.collect()
-        gc.freeze()  # what is there now needn't be looked at again during the window
+        gc.freeze()
+        begin_ns = self._begin_ns()
         samples = [self._sample()]
         started_ns = samples[0].at_ns
-        sampling = asyncio.create_task(self._keep_sampling(samples))
-        give_up = asyncio.get_running_loop().time() + self.spec.deadline
+        settle_ns = begin_ns - started_ns + (round(task.settle * 1e9) if isinstance(task, Sessions) else 0)
+        sampling = asyncio.create_task(self._keep_sampling(samples, settle_ns))
+        give_up = asyncio.get_running_loop().time() + (begin_ns - started_ns) / 1e9 + self.spec.deadline
         try:
-            if self.spec.sessions:
-                await self._sessions(started_ns + LEAD_NS, give_up)
-            else:
-                await self._saturated(started_ns, give_up)
+            match task:
+                case Sessions():
+                    await self._sessions(task, begin_ns + LEAD_NS, give_up)
+                case Audience():
+                    await self._audience(task, started_ns, begin_ns, give_up)
+                case Again():
+                    await self._again(task, started_ns, give_up)
         finally:
             sampling.cancel()
         samples.append(self._sample())
@@ -74,14 +83,27 @@ class Load:
             readers=tuple(recorder.result() for recorder in self.recorders),
         )
 
+    def _begin_ns(self) -> int:
+        """Return the spec's begin on this machine's clock. Raises Fault if a session's is past already."""
+        now_ns = time.monotonic_ns()
+        if self.spec.begins_at is None:
+            return now_ns
+        begin_ns = now_ns + round((self.spec.begins_at - time.time()) * 1e9)
+        if begin_ns < now_ns and isinstance(self.spec.task, Sessions):
+            late = (now_ns - begin_ns) / 1e9
+            raise Fault(
+                f"shard {self.spec.shard} came {late:.2f} s late; are there {self.spec.shards} workers for them?"
+            )
+        return begin_ns
+
     def _sample(self) -> Sample:
         pid = self.spec.server_pid
         server = clocks.ProcessTime(None, None) if pid is None else clocks.process_time(pid)
         return Sample(time.monotonic_ns(), server, clocks.process_time(os.getpid()))
 
-    async def _keep_sampling(self, samples: list[Sample]) -> None:
-        if self.spec.settle:
-            await asyncio.sleep(self.spec.settle)
+    async def _keep_sampling(self, samples: list[Sample], settle_ns: int) -> None:
+        if settle_ns > 0:
+            await asyncio.sleep(settle_ns / 1e9)
             samples[:] = [self._sample()]  # what came before was preparation
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
@@ -89,40 +111,75 @@ class Load:
 
     async def _prepare(self) -> None:
         """Wait for the server to have what will be read, and send it something through the whole path once."""
-        async with asyncio.timeout(60), _client(Recorder(0)) as http:
-            while self.spec.stream and not await self._prefilled(http):  # noqa: ASYNC110 (nothing else will tell)
-                await asyncio.sleep(0.02)
-        if self.spec.warm_up is not None:
+        task = self.spec.task
+        if isinstance(task, Again):
+            async with asyncio.timeout(60), _client(Recorder(0)) as http:
+                while not await self._prefilled(http, task):  # noqa: ASYNC110 (nothing else will tell)
+                    await asyncio.sleep(0.02)
+        if isinstance(task, Sessions) and task.warm_up is not None:
             warm_up = Recorder(0)
             give_up = asyncio.get_running_loop().time() + 30
-            await _guard(warm_up, give_up, self._session(self.spec.warm_up, warm_up, time.monotonic_ns()))
+            await _guard(warm_up, give_up, self._session(task.warm_up, warm_up, time.monotonic_ns()))
             if warm_up.error is not None:
                 raise Fault(f"the warm-up failed: {warm_up.error}")
 
-    async def _prefilled(self, http: aiohttp.ClientSession) -> bool:
-        async with http.get(URL(self.spec.url) / "sessions" / self.spec.stream) as response:
+    async def _prefilled(self, http: aiohttp.ClientSession, task: Again) -> bool:
+        async with http.get(URL(self.spec.url) / "sessions" / task.stream) as response:
             await check(response, HTTPStatus.OK)
             state = await response.json()
-        return state["state"] != "running" and Cursor.parse(state["head"]).offset >= self.spec.stream_events
+        return state["state"] != "running" and Cursor.parse(state["head"]).offset >= task.events
 
-    async def _sessions(self, origin_ns: int, give_up: float) -> None:
+    async def _at(self, times_ns: Sequence[int]) -> AsyncIterator[Recorder]:
+        """Yield a recorder for each of this shard's times, when it has come."""
+        for index in range(self.spec.shard, len(times_ns), self.spec.shards):
+            scheduled_ns = times_ns[index]
+            while (now := time.monotonic_ns()) < scheduled_ns:  # noqa: ASYNC110 (nothing but the clock will tell)
+                await asyncio.sleep(max((scheduled_ns - now) / 1e9, 0.001))
+            recorder = Recorder(scheduled_ns, index)
+            self.recorders.append(recorder)
+            yield recorder
+
+    async def _sessions(self, task: Sessions, origin_ns: int, give_up: float) -> None:
         """Start each session at its time, whatever has become of the others, and wait for all of them."""
         async with asyncio.TaskGroup() as tasks:
-            for session in self.spec.sessions:
-                scheduled_ns = origin_ns + session.at_ns
-                while (now := time.monotonic_ns()) < scheduled_ns:  # noqa: ASYNC110 (nothing but the clock will tell)
-                    await asyncio.sleep(max((scheduled_ns - now) / 1e9, 0.001))
-                recorder = Recorder(scheduled_ns)
-                self.recorders.append(recorder)
+            async for recorder in self._at([origin_ns + session.at_ns for session in task.sessions]):
+                session = task.sessions[recorder.index]
                 tasks.create_task(_guard(recorder, give_up, self._session(session, recorder, origin_ns)))
 
-    async def _saturated(self, started_ns: int, give_up: float) -> None:
+    async def _audience(self, task: Audience, started_ns: int, begin_ns: int, give_up: float) -> None:
+        """Have the readers come at their times, and stay."""
+        if self.spec.started is None:
+            raise Fault("there is no stream for the audience")
+        started = self.spec.started
+        step_ns = round(task.spread * 1e9 / max(task.readers, 1))
+        readings: list[asyncio.Task[None]] = []
+        async with asyncio.TaskGroup() as tasks:
+            async for recorder in self._at([started_ns + n * step_ns for n in range(task.readers)]):
+                recorder.epoch = started.epoch
+                recorder.awaited = started.events
+                listening = self._listen(URL(started.url, encoded=True), recorder)
+                readings.append(tasks.create_task(_guard(recorder, give_up, listening)))
+            if task.stay is not None or not task.readers:
+                end_ns = begin_ns + round((task.stay or 0) * 1e9)
+                await asyncio.sleep(max(end_ns - time.monotonic_ns(), 0) / 1e9)
+                for reading in readings:
+                    reading.cancel()
+
+    async def _listen(self, url: URL, recorder: Recorder) -> None:
+        async with _client(recorder) as http:
+            recorder.request_ns = time.monotonic_ns()
+            expected = recorder.epoch
+            await self.reader.read(http, url, recorder)
+            if recorder.epoch != expected:
+                raise Fault(f"the stream is of epoch {recorder.epoch}, but {expected} was started")
+
+    async def _again(self, task: Again, started_ns: int, give_up: float) -> None:
         """Read the shared stream again and again, one reader at a time."""
-        url = URL(self.spec.url) / self.spec.lane / self.spec.stream
-        until_ns = started_ns + round(self.spec.seconds * 1e9)
+        url = URL(self.spec.url) / self.spec.lane / task.stream
+        until_ns = started_ns + round(task.seconds * 1e9)
         async with _client(Recorder(0)) as http:
             while not self.recorders or (time.monotonic_ns() < until_ns and self.recorders[-1].error is None):
-                recorder = Recorder(time.monotonic_ns())
+                recorder = Recorder(time.monotonic_ns(), len(self.recorders))
                 recorder.request_ns = recorder.scheduled_ns
                 self.recorders.append(recorder)
                 await _guard(recorder, give_up, self.reader.read(http, url, recorder))
@@ -164,7 +221,8 @@ async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -
         recorder.error = "the stream didn't end by the trial's deadline"
     except (Fault, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
         recorder.error = str(error) or type(error).__name__
-    recorder.ended()
+    finally:
+        recorder.ended()
 
 
 def _client(recorder: Recorder) -> aiohttp.ClientSession:

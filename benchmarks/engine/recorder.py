@@ -14,7 +14,10 @@ from benchmarks.records import Column, Reader, Sends
 class Recorder:
     """One reader's record. No object is kept per event or message."""
 
-    def __init__(self, scheduled_ns: int) -> None:
+    def __init__(self, scheduled_ns: int, index: int = 0) -> None:
+        self.index = index
+        self.awaited = 0
+        """Events after which a stream is complete, for wires that don't tell; 0: not known."""
         self.column = Column()
         self.sends = Sends()
         self.scheduled_ns = scheduled_ns
@@ -48,6 +51,7 @@ class Recorder:
     def result(self) -> Reader:
         """Return the record without its events."""
         return Reader(
+            index=self.index,
             epoch=self.epoch,
             scheduled_ns=self.scheduled_ns,
             request_ns=self.request_ns,

@@ -1,4 +1,4 @@
-"""A WebSocket's connection at the level of bytes: aiohttp makes it and its handshake, and lets go of it then."""
+"""WebSockets at the level of bytes: aiohttp makes the connection and the handshake, and hands over what comes then."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import asyncio
 import base64
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 from aiohttp.http import WebSocketWriter
 from yarl import URL
 
-from benchmarks.engine.decoding import Fault
+from benchmarks.engine.decoding import Events, Fault, Place
+from benchmarks.engine.frames import Frames
 from benchmarks.engine.http import check
+from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender, sending
 
 READ_AHEAD: Final = 2**16
 """Bytes; above twice as many that nobody has taken, reading stops, and TCP's flow control holds the server."""
@@ -85,3 +89,44 @@ async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socke
         yield Socket(content, WebSocketWriter(protocol, protocol.transport, use_mask=True))
     finally:
         response.close()
+
+
+class MessageDecoder(Protocol):
+    """Turns messages into events."""
+
+    place: Place
+
+    def feed_all(self, messages: Iterable[bytes]) -> Events:
+        """Return the events in *messages*. Raises Fault."""
+        ...
+
+
+async def read_messages(
+    http: aiohttp.ClientSession,
+    url: URL,
+    decoder: MessageDecoder,
+    recorder: Recorder,
+    *,
+    sender: Sender | None,
+    to_close: bool = True,
+) -> None:
+    """Read the stream at *url* from its start to its end, and send what *sender* has meanwhile.
+
+    With *to_close*, the server closes after the end, with 1000. Raises Fault, and what aiohttp raises.
+    """
+    frames = Frames()
+    try:
+        async with upgraded(http, url) as socket, sending(sender, socket.send):
+            async for chunk in socket.content.iter_any():
+                received_ns = time.monotonic_ns()
+                recorder.take(received_ns, decoder.feed_all(frames.feed(chunk)))
+                while frames.pings:
+                    await socket.pong(frames.pings.pop(0))
+                if frames.closed is not None or (decoder.place.outcome is not None and not to_close):
+                    await socket.close(aiohttp.WSCloseCode.OK)
+                    break
+    finally:
+        recorder.close(decoder.place)
+    code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")
+    if decoder.place.outcome is None or (to_close and code != aiohttp.WSCloseCode.OK):
+        raise Fault(f"the server closed the WebSocket with {code:d} ({reason[:200]})")

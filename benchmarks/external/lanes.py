@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from benchmarks.engine.foreign import FOREIGN_SSE, FOREIGN_WEBSOCKET
+from benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
+from benchmarks.engine.wires.foreign_websocket import FOREIGN_WEBSOCKET
 from producers.wire import Wire
 
 BUILT_IN: Final = Path(__file__).parent

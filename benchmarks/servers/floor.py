@@ -160,6 +160,8 @@ def main() -> None:
     parser.add_argument(
         "--stream", action="append", default=[], metavar="NAME=PRODUCER,KEY=VALUE,…", help="a shared stream"
     )
+    for kept in ("--retain-events", "--retain-bytes"):
+        parser.add_argument(kept, help="everything is kept anyway")
     options = parser.parse_args()
     streams = dict(stream.split("=", 1) for stream in options.stream)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

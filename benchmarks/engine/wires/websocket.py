@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Events, Fault, Place
-from benchmarks.engine.frames import Frames
+from benchmarks.engine.decoding import Events, Place
 from benchmarks.engine.json_message import take_message
 from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import FRAME, Sender, sending
-from benchmarks.engine.upgrade import upgraded
+from benchmarks.engine.sending import FRAME, Sender
+from benchmarks.engine.upgrade import read_messages
 from producers.wire import WEBSOCKET
 
 
@@ -43,22 +41,7 @@ class WebSocketReader:
     async def read(
         self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
     ) -> None:
-        decoder, frames = WebSocketDecoder(), Frames()
-        try:
-            async with upgraded(http, url) as socket, sending(sender, socket.send):
-                async for chunk in socket.content.iter_any():
-                    received_ns = time.monotonic_ns()
-                    recorder.take(received_ns, decoder.feed_all(frames.feed(chunk)))
-                    while frames.pings:
-                        await socket.pong(frames.pings.pop(0))
-                    if frames.closed is not None:
-                        await socket.close(aiohttp.WSCloseCode.OK)
-                        break
-        finally:
-            recorder.close(decoder.place)
-        code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")
-        if decoder.place.outcome is None or code != aiohttp.WSCloseCode.OK:
-            raise Fault(f"the server closed the WebSocket with {code:d} ({reason[:200]})")
+        await read_messages(http, url, WebSocketDecoder(), recorder, sender=sender)
 
 
 READER: Final = WebSocketReader()

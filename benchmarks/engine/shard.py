@@ -1,0 +1,40 @@
+"""One shard of the engine: a spec in, a record out, in whatever process it is called."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+
+from benchmarks.engine.decoding import Fault
+from benchmarks.engine.load import Load
+from benchmarks.engine.loops import loop_factory
+from benchmarks.engine.wires import discover
+from benchmarks.records import Record, load_spec, pack
+from benchmarks.tasks import Sessions
+
+
+class ShardError(Exception):
+    """The shard couldn't begin; the message says why."""
+
+
+def work(text: bytes) -> Record:
+    """Carry out the `records.Spec` in *text*. Raises ShardError.
+
+    Takes and returns plain bytes, so that it can be called in another process, or on another machine.
+    """
+    spec = load_spec(text)
+    reader = discover().get(spec.reader)
+    if reader is None:
+        raise ShardError(f"the load engine can't read lane {spec.lane}: it has no reader named {spec.reader!r}")
+    sending = isinstance(spec.task, Sessions) and any(session.messages for session in spec.task.sessions)
+    if reader.way_up is None and sending:
+        raise ShardError(f"the load engine can't send to lane {spec.lane}: its wire {spec.reader!r} has no way up")
+    load = Load(spec, reader)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            engine = runner.run(load.run())
+    except (Fault, aiohttp.ClientError, OSError) as error:
+        raise ShardError(str(error) or type(error).__name__) from error
+    columns = (recorder.column for recorder in load.recorders)
+    return pack(engine, columns, (recorder.sends for recorder in load.recorders))

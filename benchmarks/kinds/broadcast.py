@@ -1,0 +1,102 @@
+"""`broadcast`: one stream, read by all clients at once; the deliveries per second stay as they are, whoever reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from benchmarks import latency
+from benchmarks.expected import expect
+from benchmarks.figures import Figures
+from benchmarks.kinds import Kind
+from benchmarks.plan import Session
+from benchmarks.recorded import Recorded
+from benchmarks.tasks import Audience
+from benchmarks.trace import Trace
+from benchmarks.workload import Workload
+
+NAME: Final = "broadcast"
+
+CONNECT_SECONDS: Final = 0.004
+"""For each reader to come before the first event is due."""
+READY_SECONDS: Final = 0.5
+"""For the last one to be there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """The settings."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    readers: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (10,)
+    """Numbers of readers, a trial each."""
+    deliveries: Annotated[float, Field(ge=0.1, le=1_000_000)] = 2_000.0
+    """Per second, by all readers together: the stream's rate is this divided by their number."""
+    arrivals: Literal["constant", "poisson"] = "constant"
+    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    """Bytes of each event's JSON text."""
+    seconds: Annotated[float, Field(ge=0.5, le=3_600)] = 5.5
+    """How long the stream is measured."""
+    warm_up: Annotated[float, Field(ge=0, le=600)] = 0.5
+    """Seconds of it before, which are in no figure."""
+    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
+    """Seconds from due to received within which an event counts for goodput."""
+
+    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+        return [self.workload(readers, self.deliveries / readers, seed + round_number) for readers in self.readers]
+
+    def workload(self, readers: int, rate: float, seed: int) -> Workload:
+        """Return the trial of one stream of *rate* events a second and its *readers*."""
+        delay = readers * CONNECT_SECONDS + READY_SECONDS
+        count = max(round((self.warm_up + self.seconds) * rate), 1)
+        params = {
+            "arrivals": self.arrivals, "count": count, "rate": rate, "size": self.size, "seed": seed, "delay": delay,
+        }  # fmt: skip
+        stream = Session(at_ns=0, producer="ticker", params=params)
+        (expected,) = expect([stream])
+        return Workload(
+            kind=NAME,
+            task=Audience(readers=readers, spread=readers * CONNECT_SECONDS),
+            expected=(expected,),
+            duration=expected.duration_ns / 1e9,
+            point={"readers": readers, "rate": rate} if len(self.readers) > 1 else {},
+            deadline=self.deadline,
+            stream=stream,
+            warm_up=self.warm_up,
+        )
+
+    def title(self) -> str:
+        numbers = " / ".join(f"{readers:,}" for readers in self.readers)
+        return f"Broadcast: one stream to {numbers} readers, {self.deliveries:,.12g} deliveries a second"
+
+    def notes(self) -> tuple[str, ...]:
+        return (
+            f"{self.arrivals} spacing, {self.size} bytes each, {self.seconds:g} s after {self.warm_up:g} s of warm-up.",
+            f"in time: within {self.deadline * 1e3:,.12g} ms of when an event was due.",
+        )
+
+
+def figures(recorded: Recorded) -> Figures:
+    """Return the latencies of all deliveries; an event is one independent sample, however many got it."""
+    found = Figures()
+    latency.add_latency(recorded, found)
+    return found
+
+
+KIND: Final = Kind(
+    name=NAME,
+    part=Broadcast,
+    figures=figures,
+    tables=(
+        (
+            *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_max_ms", "in_time"),
+            *("server_us_per_event", "server_cpu"),
+        ),
+        ("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
+    ),
+    expects_one=True,
+)

@@ -1,0 +1,127 @@
+"""`capacity`: the highest offered rate at which a lane's backlog does not grow: a search, then a confirming run.
+
+As in the OpenMessaging Benchmark (https://openmessaging.cloud/docs/benchmarks/): the rate is doubled until the lane
+falls behind, then the bracket is halved on a logarithmic scale. Each step is a broadcast trial of its own, with a fresh
+server; so is the confirming run, which is longer and a little below the highest rate that was sustained.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from benchmarks import latency
+from benchmarks.figures import Figures
+from benchmarks.kinds import Kind
+from benchmarks.kinds.broadcast import Broadcast
+from benchmarks.recorded import Recorded
+from benchmarks.results import Result
+from benchmarks.trace import Trace
+from benchmarks.usage import BUSY
+from benchmarks.workload import Workload
+
+NAME: Final = "capacity"
+MARGIN: Final = 0.95
+"""Of the highest rate that was sustained: that of the confirming run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """The settings."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    rounds: Annotated[int, Field(ge=1, le=1_000)] = 1
+    readers: Annotated[int, Field(ge=1, le=10_000)] = 20
+    first: Annotated[float, Field(ge=1, le=1_000_000)] = 1_000.0
+    """Deliveries per second, by all readers together, that the search begins with."""
+    last: Annotated[float, Field(ge=1, le=10_000_000)] = 400_000.0
+    """With which it ends at the latest."""
+    precision: Annotated[float, Field(ge=1.01, le=2)] = 1.15
+    """The search is over when the lowest rate that wasn't sustained is so many times the highest that was."""
+    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    """Bytes of each event's JSON text."""
+    seconds: Annotated[float, Field(ge=1, le=600)] = 2.5
+    """Of a step."""
+    confirm: Annotated[float, Field(ge=1, le=3_600)] = 6.0
+    """Seconds of the confirming run."""
+    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
+    """Seconds from due to received; a lane that is later by half in the end, and later than at the beginning, has
+    fallen behind."""
+
+    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+        return [self._step(self.first, _Bracket(), seed + round_number)]
+
+    def _step(self, offered: float, bracket: _Bracket, seed: int) -> Workload:
+        workload = self._workload(offered, self.seconds, seed)
+        then = partial(self._next, offered, bracket, seed)
+        return dataclasses.replace(workload, point={"offered": round(offered)}, then=then)
+
+    def _workload(self, offered: float, seconds: float, seed: int) -> Workload:
+        stream = Broadcast(deliveries=offered, size=self.size, seconds=seconds, deadline=self.deadline)
+        return dataclasses.replace(stream.workload(self.readers, offered / self.readers, seed), kind=NAME)
+
+    def _next(self, offered: float, bracket: _Bracket, seed: int, result: Result) -> Workload | None:
+        """Return the next step of the search, or its confirming run. None: the lane isn't correct, or can't do any."""
+        if not result.verdict.ok:
+            return None
+        held = not result.overloaded
+        bracket = dataclasses.replace(bracket, held=offered) if held else dataclasses.replace(bracket, failed=offered)
+        if bracket.held is None:
+            return self._step(offered / 2, bracket, seed) if offered > self.readers else None
+        # Where the engine is at its limit, more would say nothing about the lane.
+        full = held and (offered >= self.last or result.figures.get("engine_cpu", 0) > BUSY)
+        if full or (bracket.failed is not None and bracket.failed / bracket.held <= self.precision):
+            return self._workload(bracket.held * MARGIN, self.confirm, seed)
+        return self._step(bracket.between(self.last), bracket, seed)
+
+    def title(self) -> str:
+        return f"Capacity: the most that {self.readers:,} readers of one stream can be sent, deliveries a second"
+
+    def notes(self) -> tuple[str, ...]:
+        return (
+            f"Searched to within {self.precision - 1:.0%} by trials of {self.seconds:g} s, confirmed for "
+            f"{self.confirm:g} s at {MARGIN:.0%}; {self.size} bytes an event.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bracket:
+    """The highest rate that was held, and the lowest that wasn't."""
+
+    held: float | None = None
+    failed: float | None = None
+
+    def between(self, last: float) -> float:
+        """Return the next rate to try."""
+        if self.held is None:
+            raise ValueError("nothing was held yet")
+        return min(self.held * 2, last) if self.failed is None else math.sqrt(self.held * self.failed)
+
+
+def figures(recorded: Recorded) -> Figures:
+    """Return the latencies at the offered rate; of a confirming run that held, the rate."""
+    found = Figures()
+    latency.add_latency(recorded, found)
+    if not recorded.trial.point and not found.backlog:
+        (expected,) = recorded.trial.expected
+        span_ns = expected.duration_ns - expected.first_ns
+        found.numbers["sustainable_rate"] = (expected.events - 1) * len(recorded.readings) / span_ns * 1e9
+    return found
+
+
+KIND: Final = Kind(
+    name=NAME,
+    part=Capacity,
+    figures=figures,
+    tables=(
+        ("sustainable_rate", "latency_p50_ms", "latency_p99_ms", "server_us_per_event", "server_cpu", "engine_cpu"),
+    ),
+    busy_is_overloaded=False,
+    expects_one=True,
+)

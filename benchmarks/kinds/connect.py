@@ -1,0 +1,81 @@
+"""`connect`: a storm of readers, as after a restart: how long each has to wait for its first event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from benchmarks import latency
+from benchmarks.expected import expect
+from benchmarks.figures import Figures
+from benchmarks.kinds import Kind
+from benchmarks.plan import Params, Session
+from benchmarks.recorded import Recorded
+from benchmarks.tasks import Audience
+from benchmarks.trace import Trace
+from benchmarks.workload import Workload
+
+NAME: Final = "connect"
+RATE: Final = 2.0
+"""Events per second of the stream: it goes on, and its cost doesn't matter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """The settings."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    readers: Annotated[int, Field(ge=1, le=10_000)] = 300
+    spread: Annotated[float, Field(ge=0, le=600)] = 1.0
+    """Seconds over which they come, evenly, whatever has become of those before."""
+    linger: Annotated[float, Field(ge=0.5, le=600)] = 2.0
+    """Seconds that the stream goes on after the last one was due."""
+
+    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+        count = round((self.spread + self.linger) * RATE) + 1
+        params: Params = {"count": count, "rate": RATE, "seed": seed + round_number}
+        stream = Session(at_ns=0, producer="ticker", params=params)
+        (expected,) = expect([stream])
+        return [
+            Workload(
+                kind=NAME,
+                task=Audience(readers=self.readers, spread=self.spread),
+                expected=(expected,),
+                duration=expected.duration_ns / 1e9,
+                stream=stream,
+            )
+        ]
+
+    def title(self) -> str:
+        return f"Connecting: {self.readers:,} readers within {self.spread:g} s, to a stream that has an event for them"
+
+    def notes(self) -> tuple[str, ...]:
+        return ("No session is started for them: the way from a request to its first event is what is measured.",)
+
+
+def figures(recorded: Recorded) -> Figures:
+    """Return how long the readers waited, and what one cost."""
+    found = Figures()
+    latency.add_first_event(recorded, found)
+    server, _ = recorded.usages
+    if server.cpu_ns is not None:
+        found.numbers["server_us_per_connect"] = server.cpu_ns / 1e3 / max(len(recorded.readings), 1)
+    return found
+
+
+KIND: Final = Kind(
+    name=NAME,
+    part=Connect,
+    figures=figures,
+    tables=(
+        (
+            *("first_event_p50_ms", "first_event_p90_ms", "first_event_p99_ms", "first_event_max_ms"),
+            *("connect_p50_ms", "connect_p99_ms", "server_us_per_connect"),
+        ),
+    ),
+    expects_one=True,
+)

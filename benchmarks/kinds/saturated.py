@@ -1,0 +1,82 @@
+"""`saturated`: a log that is full already, read from its start to its end over one connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from benchmarks import caveats
+from benchmarks.expected import expect
+from benchmarks.figures import Figures
+from benchmarks.kinds import Kind
+from benchmarks.plan import Params, Session
+from benchmarks.recorded import Recorded
+from benchmarks.tasks import Again
+from benchmarks.trace import Trace
+from benchmarks.usage import MOSTLY_BUSY
+from benchmarks.workload import Workload
+
+NAME: Final = "saturated"
+STREAM: Final = "prefilled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saturated:
+    """The settings."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    rounds: Annotated[int, Field(ge=1, le=1_000)] = 1
+    events: Annotated[int, Field(ge=100, le=1_000_000)] = 50_000
+    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    """Bytes of each event's JSON text."""
+    seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    """The stream is read again until so much time is measured."""
+
+    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+        params: Params = {"arrivals": "at-once", "count": self.events, "size": self.size, "seed": seed}
+        stream = f"{STREAM}=ticker," + ",".join(f"{key}={value}" for key, value in params.items())
+        room = ("--retain-events", str(self.events), "--retain-bytes", str(self.events * self.size))
+        return [
+            Workload(
+                kind=NAME,
+                task=Again(stream=STREAM, events=self.events, seconds=self.seconds),
+                expected=tuple(expect([Session(at_ns=0, producer="ticker", params=params)])),
+                duration=self.seconds,
+                options=("--stream", stream, *room),
+            )
+        ]
+
+    def title(self) -> str:
+        return f"Saturated: {self.events:,} events of {self.size} bytes, read from a full log"
+
+    def notes(self) -> tuple[str, ...]:
+        return (
+            f"One connection at a time, from the start to the end, again until {self.seconds:g} s were measured.",
+            (
+                f"Where the server's CPU is busy for less than {MOSTLY_BUSY:.0%}, the engine or the round trips set "
+                "the pace, and events/s is a lower bound: compare the server's CPU time."
+            ),
+        )
+
+
+def figures(recorded: Recorded) -> Figures:
+    """Return the rate; the engine's part in it is a caveat."""
+    begin_ns, end_ns = recorded.window_ns
+    events = sum(reading.reader.events for reading in recorded.readings)
+    return Figures(
+        numbers={"rate": events / (end_ns - begin_ns) * 1e9},
+        caveats=caveats.engine_limits(*recorded.usages, end_ns - begin_ns),
+    )
+
+
+KIND: Final = Kind(
+    name=NAME,
+    part=Saturated,
+    figures=figures,
+    tables=(("rate", "server_us_per_event", "server_cpu", "engine_us_per_event", "engine_cpu"),),
+    paced=False,
+    expects_one=True,
+)

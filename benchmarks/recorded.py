@@ -1,0 +1,76 @@
+"""What a trial left, read back: the readers of all shards beside the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.clocks import UNKNOWN
+from benchmarks.records import Column, Engine, Reader, Trial, read_engines, read_trial
+from benchmarks.usage import Usage, together, usage
+from producers.journal import Stamp, read_journal
+
+
+class Reading(NamedTuple):
+    """One reader's record."""
+
+    reader: Reader
+    column: Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A trial's raw results."""
+
+    folder: Path
+    trial: Trial
+    engines: Sequence[Engine]
+    """One for each shard."""
+    readings: Sequence[Reading]
+    """Of all shards, in the order of the task."""
+
+    @property
+    def window_ns(self) -> tuple[int, int]:
+        """The begin and the end of the window, by the clock of the first shard's machine."""
+        samples = self.engines[0].samples
+        return samples[0].at_ns, samples[-1].at_ns
+
+    @property
+    def usages(self) -> tuple[Usage, Usage]:
+        """What the server and the engine used of CPUs in the window."""
+        server = usage(
+            [sample.at_ns for sample in self.engines[0].samples], [sample.server for sample in self.engines[0].samples]
+        )
+        engines = [
+            usage([sample.at_ns for sample in engine.samples], [sample.engine for sample in engine.samples])
+            for engine in self.engines
+        ]
+        return server, together(engines)
+
+    @property
+    def one_clock(self) -> bool:
+        """Whether the server's and all readers' times are of the same clock, so that they can be subtracted.
+
+        Where the system doesn't tell, they are: then all are processes of this machine.
+        """
+        server = (self.trial.boot_id, self.trial.time_namespace)
+        readers = {(engine.boot_id, engine.time_namespace) for engine in self.engines}
+        return all(reader == server or UNKNOWN in (*server, *reader) for reader in readers)
+
+    def stamps(self, reader: Reader) -> Sequence[Stamp]:
+        """Return the journal of a reader's stream. Raises FileNotFoundError."""
+        return read_journal(self.folder / "journal", reader.epoch)
+
+
+def read(folder: Path) -> Recorded:
+    """Read the trial in *folder*. Raises FileNotFoundError if the engine didn't come to its end."""
+    shards = read_engines(folder)
+    readings = [Reading(*pair) for engine, columns in shards for pair in zip(engine.readers, columns, strict=True)]
+    return Recorded(
+        folder=folder,
+        trial=read_trial(folder),
+        engines=[engine for engine, _ in shards],
+        readings=sorted(readings, key=lambda reading: reading.reader.index),
+    )

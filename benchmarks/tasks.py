@@ -1,0 +1,47 @@
+"""What the load engine may be told to do: three kinds of task, the same on every lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from benchmarks.plan import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """Start streams open loop, each at its time whatever has become of the others, and read each to its end."""
+
+    sessions: tuple[Session, ...]
+    warm_up: Session | None = None
+    """Held before the clock starts, so that the first measured one isn't the first."""
+    settle: float = 0.0
+    """Seconds from the start of the clock to the window's; sessions may be started before it."""
+    task: Literal["sessions"] = "sessions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Read a shared stream that is complete from its start to its end, again and again, over one connection."""
+
+    stream: str
+    events: int
+    """The stream is complete when its head is this offset; the clock starts then."""
+    seconds: float
+    """The stream is read again until so much time is measured."""
+    task: Literal["again"] = "again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Read one running stream with many readers, each on a connection of its own."""
+
+    readers: int
+    spread: float
+    """Seconds over which they come, evenly, from the start of the engine's clock."""
+    stay: float | None = None
+    """Seconds after the window's begin at which all leave; None: at the stream's end."""
+    task: Literal["audience"] = "audience"
+
+
+Task: TypeAlias = Sessions | Again | Audience
