@@ -58,7 +58,7 @@ def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
 
 
 def harness_lag(lag_p99: float | None, latency_p50: float | None) -> list[Caveat]:
-    """The pump woke late for its events, by as much as the whole latency (ms)."""
+    """The pacer woke late for the events, by as much as the whole latency (ms)."""
     return _late("harness lag", lag_p99, latency_p50, "latency")
 
 
@@ -130,12 +130,6 @@ def left_out(lanes: Mapping[str, str]) -> list[Caveat]:
     """There are more lanes than were measured."""
     detail = ", ".join(f"{lane} ({reason})" for lane, reason in lanes.items())
     return _if(bool(lanes), Caveat(name="lanes left out", detail=detail))
-
-
-def pacing() -> list[Caveat]:
-    """A pacer in a process of its own would wake sooner."""
-    detail = "on its own timer (1 ms steps), so producing is part of the server's load and the lag part of the latency"
-    return [Caveat(name="the server paces its producers itself", detail=detail)]
 
 
 def trace(skipped: int, out_of_order: int) -> list[Caveat]:

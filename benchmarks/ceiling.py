@@ -16,7 +16,7 @@ from typing import Final
 
 from benchmarks.processes import Placement, child, placement
 from benchmarks.records import Spec, dump_spec, read_engines, write_record
-from benchmarks.server import Server, ready
+from benchmarks.server import ready
 from benchmarks.servers.null import LANES, STREAM
 from benchmarks.shards import drive, processes
 from benchmarks.tasks import Again
@@ -47,13 +47,13 @@ class Ceiling:
 @contextmanager
 def null_server(
     folder: Path, *, cpu: int | None = None, events: int = 50_000, size: int = 128, poll_limit: int = 256
-) -> Iterator[Server]:
-    """Run the null server until the block ends. Raises ProcessError if it doesn't get ready."""
+) -> Iterator[tuple[str, int]]:
+    """Run the null server until the block ends; its URL and its process's id. Raises ProcessError if it doesn't start."""
     numbers = {"events": events, "size": size, "poll-limit": poll_limit}
     command = [sys.executable, "-P", "-m", "benchmarks.servers.null"]
     command += [f"--{name}={value}" for name, value in numbers.items()]
     with child("server", command, folder=folder, cpu=cpu) as process:
-        yield ready(process)
+        yield ready(process), process.process.pid
 
 
 def ceiling(
@@ -73,13 +73,13 @@ def ceiling(
     with (
         tempfile.TemporaryDirectory() as name,
         processes(1, None if where.engine is None else [where.engine]) as engine,
-        null_server(Path(name), cpu=where.server, events=events, size=size, poll_limit=events_per_poll) as server,
+        null_server(Path(name), cpu=where.server, events=events, size=size, poll_limit=events_per_poll) as (url, pid),
     ):
         spec = Spec(
-            url=server.url,
+            url=url,
             lane=lane,
             reader=wire,
-            server_pid=server.pid,
+            server_pid=pid,
             deadline=seconds + PATIENCE,
             task=Again(stream=STREAM, events=events, seconds=seconds),
         )

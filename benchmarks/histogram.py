@@ -12,7 +12,10 @@ from typing import Final, Self
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # this module is the border
 
 HOUR_NS: Final = 3_600_000_000_000
+MS: Final = 1_000_000
 DIGITS: Final = 3
+TICKS: Final = 5
+"""Lines for each halving of the distance to 100 %, in a percentile distribution: HdrHistogram's default."""
 MIN_BEYOND: Final = 10
 """Independent samples that must lie beyond a percentile for it to be printed."""
 
@@ -50,6 +53,26 @@ class Histogram:
             raise ValueError("an empty histogram has no percentiles")
         values: dict[float, int] = self._counts.get_percentile_to_value_dict(list(wanted))
         return [int(values[percentile]) for percentile in wanted]
+
+    def hgrm(self) -> str:
+        """Return the percentile distribution in milliseconds, as HdrHistogram's Java class prints it for its plotter.
+
+        Raises ValueError if there are no values.
+        """
+        if not len(self):
+            raise ValueError("an empty histogram has no percentiles")
+        lines = [f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}", ""]
+        for step in self._counts.get_percentile_iterator(TICKS):
+            share = step.percentile_level_iterated_to / 100
+            line = f"{step.value_iterated_to / MS:12.3f} {share:2.12f} {step.total_count_to_this_value:10d}"
+            lines.append(line if share == 1 else f"{line} {1 / (1 - share):14.2f}")
+        mean, deviation = self._counts.get_mean_value() / MS, self._counts.get_stddev() / MS
+        lines += [
+            f"#[Mean    = {mean:12.3f}, StdDeviation   = {deviation:12.3f}]",
+            f"#[Max     = {self.max / MS:12.3f}, Total count    = {len(self):12d}]",
+            f"#[Buckets = {self._counts.bucket_count:12d}, SubBuckets     = {self._counts.sub_bucket_count:12d}]",
+        ]
+        return "\n".join(lines) + "\n"
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of *other*."""

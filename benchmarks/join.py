@@ -5,8 +5,8 @@ Nothing is stamped onto the wire for it. Both sides' times are of one CLOCK_MONO
 | time | from | to |
 | --- | --- | --- |
 | event latency | due | received |
-| harness lag | due | the pump woke for it; 0 if it was awake already |
-| queueing | the pump woke, or due if that is later | appended to the log |
+| harness lag | due | the pacer woke for it; 0 if the pump was awake already |
+| queueing | the pacer woke, or due if that is later | appended to the log |
 | delivery | appended | received |
 
 The last three add up to the first. Of a message that is sent to an `echo` stream, and comes back as an event:

@@ -1,4 +1,4 @@
-"""The metrics of results, in the order of reports: what each is, exactly."""
+"""What is measured, exactly: the catalogue of metrics, in the order of reports."""
 
 from __future__ import annotations
 
@@ -14,55 +14,160 @@ class Metric:
     name: str
     title: str
     unit: str
+    """Empty: a share of one, or a plain count."""
     better: Literal["lower", "higher"] = "lower"
     meaning: str
     histogram: tuple[str, float] | None = None
-    """Of which histogram it is which percentile (100: the largest value), if it is one."""
+    """The histogram and the percentile (100: the largest) that it is; over trials, of the merged histogram.
+
+    Without one, a figure over trials is their median.
+    """
+
+    @property
+    def of_latency(self) -> bool:
+        """Whether it is a time that a backlog would stretch, so that an overloaded trial has none."""
+        return self.unit == "ms"
 
 
-def _percentiles(prefix: str, histogram: str, title: str, meaning: str, *at: float) -> list[Metric]:
-    return [
+def _times(prefix: str, title: str, noun: str, exactly: str, *percentiles: float) -> tuple[Metric, ...]:
+    """Return the percentiles of one histogram, named *prefix*, of times that are *exactly* so."""
+    return tuple(
         Metric(
-            name=f"{prefix}_{'max' if percentile == 100 else f'p{percentile:g}'.replace('.', '')}_ms",
-            title=f"{title} {'max' if percentile == 100 else f'p{percentile:g}'}".strip(),
+            name=f"{prefix}_{_rank(percentile).replace('.', '')}_ms",
+            title=f"{title} {_rank(percentile)}".strip(),
             unit="ms",
-            meaning=meaning,
-            histogram=(histogram, percentile),
+            meaning=f"{noun[:1].upper()}{noun[1:]}: {exactly}",
+            histogram=(prefix, percentile),
         )
-        for percentile in at
-    ]
+        for percentile in percentiles
+    )
 
+
+def _rank(percentile: float) -> str:
+    return "max" if percentile == 100 else f"p{percentile:g}"
+
+
+_LATENCY: Final = (
+    "from when an event was due, which is not when it was sent, to when the bytes that complete it were received, so "
+    "that a stall is charged to every event that it delayed."
+)
+_ROUND_TRIP: Final = "from when a message was due to be sent to when its echo was received over the lane."
+_FIRST: Final = "from the start of the request to the first event, the connection apart."
+_CONNECT: Final = "for TCP, and TLS and an upgrade where there are any."
+_RECOVERY: Final = "from when a reader's connection was cut to the next event that it hadn't got before."
 
 _ALL: Final = (
-    *_percentiles(
-        "latency", "latency", "", "event latency: from when an event was due to when its bytes were received",
-        50, 90, 99, 99.9, 100,
+    *_times("latency", "", "event latency", _LATENCY, 50, 90, 99, 99.9, 100),
+    Metric(
+        name="goodput",
+        title="goodput",
+        unit="events/s",
+        better="higher",
+        meaning="Events that arrived once, in order, and within the scenario's deadline after they were due, a second.",
     ),
-    *_percentiles(
-        "rtt", "rtt", "", "from when a message was due to be sent to when its echo was received over the lane",
-        50, 90, 99, 99.9, 100,
+    Metric(
+        name="in_time",
+        title="in time",
+        unit="",
+        better="higher",
+        meaning="Share of the events that arrived once, in order, and within the scenario's deadline.",
     ),
-    *_percentiles("lag", "lag", "lag", "the harness's own: from due to when the pacer woke for it", 50, 99),
-    *_percentiles("queueing", "queueing", "queueing", "from when the pacer woke to when it was in the log", 50, 99),
-    *_percentiles("delivery", "delivery", "delivery", "from in the log to received: the lane's part", 50, 99),
-    *_percentiles("send_lag", "send_lag", "lag", "the engine's own lateness, part of the round trip", 50, 99),
-    *_percentiles("held", "held", "held", "due while the message before was still being sent", 50, 99),
-    *_percentiles("up", "up", "up", "from sent to in the log, the producer included", 50, 99),
-    *_percentiles("down", "down", "down", "from in the log to received", 50, 99),
-    *_percentiles("connect", "connect", "connect", "making the connection (TCP)", 50, 99),
-    *_percentiles(
-        "first_event", "first_event", "first", "from the request to the first event, without the connection", 50, 99
+    Metric(
+        name="server_us_per_event",
+        title="server",
+        unit="us/event",
+        meaning=(
+            "CPU time of the server's processes for each delivery, user and system; on loopback the sender pays for "
+            "the receiver's TCP work too."
+        ),
     ),
-    Metric(name="in_time", title="in time", unit="", better="higher",
-           meaning="share of the events that came once, in order, and within the scenario's deadline"),
-    Metric(name="goodput", title="goodput", unit="events/s", better="higher",
-           meaning="events that came once, in order, within the scenario's deadline, per second"),
-    Metric(name="rate", title="events/s", unit="events/s", better="higher", meaning="events received per second"),
-    Metric(name="server_us_per_event", title="server", unit="us/event",
-           meaning="the server's CPU time per delivery; on loopback the sender pays for the receiver's TCP work too"),
-    Metric(name="server_cpu", title="server CPU", unit="", meaning="share of one CPU that the server used"),
-    Metric(name="engine_us_per_event", title="engine", unit="us/event", meaning="the load engine's CPU time per event"),
-    Metric(name="engine_cpu", title="engine CPU", unit="", meaning="share of one CPU that the load engine used"),
-)  # fmt: skip
+    Metric(
+        name="engine_us_per_event",
+        title="engine",
+        unit="us/event",
+        meaning="CPU time of the load engine for each delivery: the harness's own cost, and no lane's.",
+    ),
+    Metric(
+        name="rate",
+        title="rate",
+        unit="events/s",
+        better="higher",
+        meaning="Events received by all readers, a second; a property of a lane only where that is saturated.",
+    ),
+    Metric(name="server_cpu", title="server CPU", unit="", meaning="Share of one CPU that the server used."),
+    Metric(name="engine_cpu", title="engine CPU", unit="", meaning="Share of one CPU that the load engine used."),
+    *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer's process woke for it.", 50, 99),
+    *_times("queueing", "queueing", "queueing", "from when the pacer woke to when the event was in the log.", 50, 99),
+    *_times("delivery", "delivery", "delivery", "from in the log to received, which is the lane's part.", 50, 99),
+    *_times("first_event", "first event", "time to the first event", _FIRST, 50, 90, 99, 100),
+    *_times("connect", "connect", "time to make a connection", _CONNECT, 50, 99),
+    Metric(
+        name="server_us_per_connect",
+        title="server",
+        unit="us/reader",
+        meaning="CPU time of the server's processes for each reader that came, with the few events that it got.",
+    ),
+    *_times("rtt", "", "round trip", _ROUND_TRIP, 50, 90, 99, 99.9, 100),
+    *_times("send_lag", "lag", "send lag", "how late the load engine was by itself in sending a message.", 50, 99),
+    *_times("held", "held", "held", "due while the message before was still being sent, as the order asks.", 50, 99),
+    *_times("up", "up", "up", "from when a message was sent to when its echo was in the log.", 50, 99),
+    *_times("down", "down", "down", "from when an echo was in the log to when it was received.", 50, 99),
+    Metric(
+        name="sustainable_rate",
+        title="sustainable",
+        unit="events/s",
+        better="higher",
+        meaning="The highest offered rate at which the backlog didn't grow: found by a search, and confirmed.",
+    ),
+    Metric(
+        name="bytes_down_per_event",
+        title="down",
+        unit="B/event",
+        meaning="Bytes of TCP payload from the server for each delivery, headers and answers to polls included.",
+    ),
+    Metric(
+        name="bytes_up_per_event",
+        title="up",
+        unit="B/event",
+        meaning="Bytes of TCP payload to the server for each delivery, requests and polls included.",
+    ),
+    Metric(
+        name="segments_per_event",
+        title="segments",
+        unit="segments/event",
+        meaning="TCP segments in both directions for each delivery, those of opening and closing taken off.",
+    ),
+    Metric(
+        name="idle_bytes_per_reader",
+        title="idle memory",
+        unit="B/reader",
+        meaning="Unique set size of the server for one more idle reader: the slope over numbers of readers, after gc.",
+    ),
+    Metric(
+        name="idle_slab_bytes_per_reader",
+        title="idle slab",
+        unit="B/reader",
+        meaning="The kernel's slab memory for one more idle reader, on both ends of its connection: the slope.",
+    ),
+    Metric(
+        name="wakeups_per_reader",
+        title="wakeups",
+        unit="1/s/reader",
+        meaning="How often the server's processes woke, a second and idle reader, when nothing happened.",
+    ),
+    *_times("recovery", "recovery", "time to recover", _RECOVERY, 50, 100),
+    Metric(
+        name="resent",
+        title="sent again",
+        unit="events",
+        meaning="Events that readers got again after reconnecting, having had them already.",
+    ),
+    Metric(
+        name="reconnect_peak",
+        title="reconnects",
+        unit="1/s",
+        meaning="The most connections that readers opened in any one second after a fault.",
+    ),
+)
 
 METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _ALL}

@@ -94,8 +94,12 @@ class Child:
 
 
 @contextmanager
-def child(name: str, command: Sequence[str], *, folder: Path, cpu: int | None = None) -> Iterator[Child]:
+def child(
+    name: str, command: Sequence[str], *, folder: Path, cpu: int | None = None, inherited: Sequence[int] = ()
+) -> Iterator[Child]:
     """Run *command* until the block ends; standard error goes to `NAME.log` in *folder*.
+
+    It has the file descriptors *inherited*, by the same numbers, besides the standard ones.
 
     However the block is left, the process is then killed: what it has to leave is in files by then, and asking it to
     go would only take time. It is in a session of its own, so that a terminal's Ctrl-C reaches only its parent, and
@@ -111,6 +115,7 @@ def child(name: str, command: Sequence[str], *, folder: Path, cpu: int | None = 
             stdout=subprocess.PIPE,
             stderr=stderr,
             start_new_session=True,
+            pass_fds=inherited,
         )
     running = Child(name, process, log)
     try:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks import tables
+from benchmarks.comparison import Comparisons
 from benchmarks.environment import Environment
 from benchmarks.results import Header, Result
 from benchmarks.tables import Table
+from benchmarks.verdicts import comparison_table
 
-SUMMARY: Final = "summary.md"
 
-
-def print_report(console: Console, header: Header, results: Sequence[Result]) -> None:
+def print_report(console: Console, header: Header, results: Sequence[Result], found: Comparisons) -> None:
     """Print the tables, what was refused, and the caveats. Reads well from 80 columns on, and without colours."""
-    for table in tables.tables(header, results):
+    for table in _tables(header, results, found):
         console.print()
-        console.print(_rich(table))
+        console.print(rich_table(table))
         for note in table.notes:
             console.print(note, style="dim", highlight=False, markup=False)
     refused = tables.refusals(results)
@@ -33,11 +31,16 @@ def print_report(console: Console, header: Header, results: Sequence[Result]) ->
     _bullets(console, tables.doubts(header, results))
 
 
-def write_summary(folder: Path, header: Header, results: Sequence[Result]) -> Path:
-    """Write `summary.md` and return its path."""
+def _tables(header: Header, results: Sequence[Result], found: Comparisons) -> list[Table]:
+    against = comparison_table(found)
+    return [*tables.tables(header, results), *([] if against is None else [against])]
+
+
+def markdown(header: Header, results: Sequence[Result], found: Comparisons) -> str:
+    """Return the whole report in Markdown."""
     sections = [f"# {header.scenario.name}, {header.started}"]
-    for table in tables.tables(header, results):
-        sections += [f"## {table.title}", _markdown(table), "\n".join(f"- {note}" for note in table.notes)]
+    for table in _tables(header, results, found):
+        sections += [f"## {table.title}", markdown_table(table), "\n".join(f"- {note}" for note in table.notes)]
     refused = tables.refusals(results)
     if refused:
         sections += ["## Refused, and so without figures", _list(refused)]
@@ -54,12 +57,11 @@ def write_summary(folder: Path, header: Header, results: Sequence[Result]) -> Pa
         ),
         f"```\n{header.command}\n```",
     ]
-    path = folder / SUMMARY
-    path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
-    return path
+    return "\n\n".join(sections) + "\n"
 
 
-def _rich(table: Table) -> RichTable:
+def rich_table(table: Table) -> RichTable:
+    """Return *table* for the terminal."""
     rich = RichTable(
         title=table.title,
         title_justify="left",
@@ -70,7 +72,7 @@ def _rich(table: Table) -> RichTable:
     )
     for name in table.head:
         # Another package's lane may have a long name; that alone may be broken.
-        lane = name == "lane"
+        lane = name == table.head[0]
         rich.add_column(name, justify="left" if lane else "right", overflow="fold", no_wrap=not lane)
     for row in table.rows:
         rich.add_row(*row)
@@ -82,7 +84,8 @@ def _bullets(console: Console, lines: Sequence[str]) -> None:
         console.print(f"- {line}", highlight=False, markup=False)
 
 
-def _markdown(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """Return *table* in Markdown, without its title and notes."""
     head = [_one_line(name) for name in table.head]
     rows = [[_one_line(cell) for cell in row] for row in table.rows]
     rule = ["---", *["---:"] * (len(table.head) - 1)]

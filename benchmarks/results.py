@@ -23,6 +23,9 @@ FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"
 VERSION: Final = 2
 
+AGAIN: Final = "~again"
+"""Ends the name of a lane that is entered a second time: the difference between the two is chance (A/A)."""
+
 
 class ResultsError(Exception):
     """The file isn't one of results that this version can read."""
@@ -69,6 +72,7 @@ class Result:
     """Its folder in `raw/`."""
     kind: str
     lane: str
+    """The row: a lane's name, with AGAIN behind it the second time."""
     round: int
     point: Mapping[str, float]
     """Where in a sweep; empty if there is none."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from benchmarks.processes import Child, ProcessError, child
+from benchmarks.processes import Child, Placement, ProcessError, child
 from benchmarks.records import Started
 from benchmarks.workload import Workload
 from producers.errors import InvalidCursor
@@ -30,30 +31,46 @@ class Server:
     url: str
     pid: int | None
     """None: it isn't a process of this machine, or not of ours, so that its clocks can't be read."""
+    pacer_pid: int
 
 
 @contextmanager
 def serving(
-    folder: Path, *, cpu: int | None = None, options: Sequence[str] = (), program: Sequence[str] = PRODUCT
+    folder: Path, where: Placement, options: Sequence[str] = (), program: Sequence[str] = PRODUCT
 ) -> Iterator[Server]:
-    """Run a *program*, `python -m` of which is a server, on a free port until the block ends.
+    """Run a server, `python -m` *program*, on a free port until the block ends, its journal in *folder*`/journal`.
 
-    Its journal is in *folder*`/journal`. Raises ProcessError if it doesn't get ready.
+    Its producers are woken by a process of its own (see `producers.pacer`), beside the engine. Raises ProcessError if
+    it doesn't get ready, or if the pacer failed meanwhile.
     """
     journal = folder / "journal"
     journal.mkdir()
     # -P: a folder named like one of the packages, where the user is, must not take its place.
     command = [sys.executable, "-P", "-m", *program, "--port", "0", "--journal", str(journal), *options]
-    with child("server", command, folder=folder, cpu=cpu) as process:
-        yield ready(process)
+    with ExitStack() as stack:
+        pacer, process = _start(stack, command, folder, where)
+        yield Server(ready(process), process.process.pid, pacer.process.pid)
+        if pacer.process.poll():
+            raise pacer.error(f"ended with code {pacer.process.returncode}")
 
 
-def ready(process: Child) -> Server:
-    """Return the server that *process* is, once it says that it is ready. Raises ProcessError."""
+def ready(process: Child) -> str:
+    """Return the URL of the server that *process* is, once it says that it is ready. Raises ProcessError."""
     for line in process.lines(READY_SECONDS):
         if line.startswith(READY):
-            return Server(line.removeprefix(READY).strip(), process.process.pid)
+            return line.removeprefix(READY).strip()
     raise process.error("didn't start")
+
+
+def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placement) -> tuple[Child, Child]:
+    """Start the pacer and the server, either with its end of a pair of sockets that nobody else keeps open."""
+    theirs, ours = socket.socketpair()
+    with theirs, ours:
+        pacing = [sys.executable, "-P", "-m", "producers.pacer", str(theirs.fileno())]
+        pacer = child("pacer", pacing, folder=folder, cpu=where.engine, inherited=[theirs.fileno()])
+        paced = [*command, "--pacer", str(ours.fileno())]
+        server = child("server", paced, folder=folder, cpu=where.server, inherited=[ours.fileno()])
+        return stack.enter_context(pacer), stack.enter_context(server)
 
 
 def start(url: str, lane: str, workload: Workload) -> Started:

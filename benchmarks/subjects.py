@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,11 @@ from typing import Final, Protocol
 
 from benchmarks.processes import Placement
 from benchmarks.records import Started
+from benchmarks.results import AGAIN
 from benchmarks.server import Server, serving, start
 from benchmarks.workload import Workload
 from producers.wire import SSE, Wire
 
-AGAIN: Final = "~again"
-"""Ends the name of a lane that is entered a second time: the difference between the two is chance (A/A)."""
 FLOOR: Final = "floor"
 
 
@@ -58,7 +57,7 @@ class Lane:
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
         options = [*workload.options, *(["--baselines"] if self.baselines else [])]
-        with serving(folder, cpu=where.server, options=options) as server:
+        with serving(folder, where, options) as server:
             yield server
 
     def start(self, server: Server, workload: Workload) -> Started:
@@ -75,8 +74,7 @@ class Floor:
 
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
-        program = ("benchmarks.servers.floor",)
-        with serving(folder, cpu=where.server, options=workload.options, program=program) as server:
+        with serving(folder, where, workload.options, ("benchmarks.servers.floor",)) as server:
             yield server
 
     def start(self, server: Server, workload: Workload) -> Started:
@@ -84,12 +82,20 @@ class Floor:
 
 
 def entries(
-    lanes: Sequence[str], wires: Mapping[str, Wire], others: Mapping[str, Contestant], *, twice: bool
+    lanes: Sequence[str],
+    wires: Mapping[str, Wire],
+    baselines: Container[str],
+    others: Mapping[str, Contestant],
+    *,
+    twice: bool,
 ) -> list[Contestant]:
-    """Return the rows of *lanes*, which are this project's own or *others*; with *twice*, the first one once more.
+    """Return the rows of *lanes*, some of which are *others* than our server's.
 
-    It is the first of this project's own that is entered a second time.
+    With *twice*, the first one of our server's is entered a second time.
     """
     own = [lane for lane in lanes if lane not in others]
     names = [(lane, lane) for lane in lanes] + ([(f"{own[0]}{AGAIN}", own[0])] if twice and own else [])
-    return [others.get(lane) or Lane(name=name, lane=lane, reader=wires[lane]) for name, lane in names]
+    return [
+        others.get(lane) or Lane(name=name, lane=lane, reader=wires[lane], baselines=lane in baselines)
+        for name, lane in names
+    ]

@@ -86,11 +86,16 @@ def _cells(row: Row, points: Sequence[str], metrics: Sequence[Metric], *, whole:
 
 def _title(metric: Metric) -> str:
     """Return a head of two lines, or of one if there is no unit to it."""
-    unit = metric.unit.replace("us/", "µs/")
+    of = unit(metric)
     name, _, percentile = metric.title.rpartition(" ")
-    if name and unit:
-        return f"{name}\n{percentile} {unit}"
-    return f"{metric.title}\n{unit}" if unit and unit != metric.title else metric.title.replace(" ", "\n")
+    if name and of:
+        return f"{name}\n{percentile} {of}"
+    return f"{metric.title}\n{of}" if of and of != metric.title else metric.title.replace(" ", "\n")
+
+
+def unit(metric: Metric) -> str:
+    """Return a metric's unit as it is printed."""
+    return metric.unit.replace("us/", "µs/")
 
 
 def cell(metric: Metric, value: float | None) -> str:
@@ -108,8 +113,14 @@ def _meanings(metrics: Sequence[Metric]) -> tuple[str, ...]:
     for metric in metrics:
         by_meaning.setdefault(metric.meaning, []).append(metric.title)
     return tuple(
-        f"{titles[0]}{f' to {titles[-1]}' if titles[1:] else ''}: {meaning}." for meaning, titles in by_meaning.items()
+        f"{titles[0]}{f' to {titles[-1]}' if titles[1:] else ''}: {_in_sentence(meaning)}"
+        for meaning, titles in by_meaning.items()
     )
+
+
+def _in_sentence(text: str) -> str:
+    """Return *text* without its capital, unless that is an abbreviation's."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _lacks(row: Row, metric: Metric) -> bool:

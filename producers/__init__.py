@@ -2,5 +2,6 @@
 
 `events` has the values, `errors` the exceptions, `wire` the words that both ends of a connection share (none of the
 three needs more than the standard library); `log` is the read primitive's protocol, `memory` its in-process
-implementation; `pacing` and `pump` carry a producer's items into a log; `tokens` and `ticker` are producers.
+implementation; `pacing` and `pump` carry a producer's items into a log, `pacer` is the process that wakes them in
+measured runs; `tokens` and `ticker` are producers.
 """

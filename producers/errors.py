@@ -10,6 +10,7 @@ StreamError
 ├── MessageRefused        the server didn't accept an earlier message of this connection
 ├── MessageTooLarge       a client sent more than a message may be
 ├── EventTooLarge         the producer yielded more than an event may be
+├── PacerLost             the process that was to wake the producers went away
 ├── StreamFailed          the stream ended early: its producer raised
 ├── StreamOrphaned        the stream ended early: its producer's process went away
 └── ConnectionLost        the connection broke, or couldn't be made; a client tries again
@@ -78,6 +79,10 @@ class MessageTooLarge(StreamError, ValueError):
 
 class EventTooLarge(StreamError, ValueError):
     """The producer yielded an event over the limit; split it, or raise `max_event_bytes`."""
+
+
+class PacerLost(StreamError):
+    """The process that was to wake the producers at their times went away; only measured runs have one."""
 
 
 class StreamFailed(StreamError):

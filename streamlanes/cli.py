@@ -19,6 +19,9 @@ class Verb(NamedTuple):
 
 VERBS: Final = {
     "compare": Verb("compare:compare", "bench", "Measure every lane under the same load and print a table."),
+    "scenarios": Verb("scenarios:scenarios", "bench", "List what can be compared, or print a scenario to change."),
+    "report": Verb("report:report", "bench", "Print a run again, or write it as HTML, Markdown, CSV, JUnit or hgrm."),
+    "diff": Verb("diff:diff", "bench", "Compare two runs: what a change made better or worse."),
     "serve": Verb("serve:serve", "server", "Run the server: every lane, over private sessions and shared streams."),
     "watch": Verb("watch:watch", "client", "Print a stream in the terminal as it arrives."),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import shlex
 import signal
 import sys
@@ -22,28 +21,29 @@ from rich.console import Console
 
 from benchmarks import results
 from benchmarks.environment import environment
-from benchmarks.external.contestant import External
 from benchmarks.processes import Placement, placement
 from benchmarks.progress import watching
-from benchmarks.report import print_report, write_summary
+from benchmarks.report import markdown, print_report
 from benchmarks.results import Header, TraceInfo
 from benchmarks.run import run, seconds
 from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find, load
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
 from benchmarks.shards import cluster as on_cluster
-from benchmarks.subjects import FLOOR, entries
+from benchmarks.subjects import entries
 from benchmarks.trace import Trace, TraceError, read_trace
 from benchmarks.trial import Site
+from benchmarks.verdicts import compared
 from producers.tokens import MAX_TEXT
 from streamlanes import lanes as lane_names
+from streamlanes.terminal import stdout
 from transports import discover
+from transports.baselines import discover as discover_baselines
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
-WIDTH = 100
-"""Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 LONG_SECONDS = 600
 QUICK_ROUNDS = 3
+SUMMARY = "summary.md"
 TERMINATED = 143
 """128 + SIGTERM, as shells have it."""
 
@@ -131,22 +131,23 @@ def compare(
         raise click.UsageError("--speed and --limit are about a --trace; name one")
     if quick and rounds is not None:
         raise click.UsageError("--quick and --rounds exclude each other: --quick is --rounds 3")
-    wires = {name: transport.wire for name, transport in discover().items()}
+    baselines = discover_baselines()
+    wires = {name: transport.wire for name, transport in {**discover(), **baselines}.items()}
     wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
     to_run = _scenario(scenario, _settings(settings), rounds=wanted, text=text, seed=seed)
     left_out = lane_names.unmeasurable(wires, sending="rtt" in to_run.parts)
     others = lane_names.others(external, wires)
     if lanes is not None:
         to_run = replace(to_run, lanes=lane_names.chosen(lanes, wires, left_out))
-    if not any(isinstance(others.get(lane), External) for lane in to_run.lanes):
-        to_run = replace(to_run, lanes=(*to_run.lanes, *(lane for lane in others if lane != FLOOR)))
+    to_run = replace(to_run, lanes=lane_names.with_external(to_run.lanes, others))
     lane_names.check(to_run.lanes, wires, left_out, others)
     if trace is not None and "load" not in to_run.parts:
         raise click.BadParameter(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
-    trials = schedule(to_run, entries(to_run.lanes, wires, others, twice=to_run.rounds() > 1), recorded)
+    subjects = entries(to_run.lanes, wires, baselines, others, twice=to_run.rounds() > 1)
+    trials = schedule(to_run, subjects, recorded)
     lane_names.check_trials(trials)
     where = placement()
     header = Header(
@@ -181,15 +182,17 @@ def compare(
         raise click.UsageError(str(error)) from error
     _, finished = results.read(folder)
     if finished:
-        stdout = _stdout()
-        print_report(stdout, header, finished)
-        summary = write_summary(folder, header, finished)
-        stdout.print(f"\nResults: {folder} (tables in {summary.name})", highlight=False, markup=False, soft_wrap=True)
+        out_console = stdout()
+        found = compared(header, finished)
+        print_report(out_console, header, finished, found)
+        (folder / SUMMARY).write_text(markdown(header, finished, found), encoding="utf-8")
+        said = f"\nResults: {folder} (tables in {SUMMARY}); for a page: streamlanes report {folder} --html FILE"
+        out_console.print(said, highlight=False, markup=False, soft_wrap=True)
     if stopped is not None:
         kept = "1 finished trial is" if len(finished) == 1 else f"{len(finished)} finished trials are"
         nothing = "interrupted before the first trial had ended; nothing was measured"
-        said = f"interrupted; {kept} kept in {folder}" if finished else nothing
-        progress.print(said, highlight=False, markup=False, soft_wrap=True)
+        ended = f"interrupted; {kept} kept in {folder}" if finished else nothing
+        progress.print(ended, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
     raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
 
@@ -206,14 +209,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _stdout() -> Console:
-    console = Console()
-    columns = os.environ.get("COLUMNS", "")
-    if not console.is_terminal and not (columns.isdecimal() and int(columns)):
-        console.width = WIDTH
-    return console
 
 
 @contextmanager

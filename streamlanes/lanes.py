@@ -65,6 +65,12 @@ def others(external: str | None, wires: Mapping[str, Wire]) -> dict[str, Contest
     return {FLOOR: Floor()} | {name: External(lane) for name, lane in found.items()}
 
 
+def with_external(lanes: Sequence[str], others: Mapping[str, Contestant]) -> tuple[str, ...]:
+    """Return *lanes* and, if none of other servers' is among them, all of those."""
+    external = [name for name, subject in others.items() if isinstance(subject, External)]
+    return (*lanes,) if {*lanes} & {*external} else (*lanes, *external)
+
+
 def check_trials(trials: Sequence[TrialPlan]) -> None:
     """Raise BadParameter for a trial in which another server, or the floor, can't take its part."""
     for trial in trials:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec
@@ -12,6 +13,7 @@ import click
 from pydantic import ValidationError
 
 from producers.catalogue import PRODUCERS
+from producers.pacing import PipePacer
 from streamlanes.arguments import text_or_file
 from streamlanes.logs import LEVELS, log_to_stderr
 from transports.problems import field_errors
@@ -19,6 +21,7 @@ from transports.server import bind, server, url_of
 from transports.service import StreamService
 from transports.sessions import SharedStream
 from transports.settings import Settings
+from transports.transport import Transport, discover
 
 logger = logging.getLogger("streamlanes")
 
@@ -52,9 +55,22 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     "May be given more than once.",
 )
 @click.option(
+    "--baselines",
+    is_flag=True,
+    help="Also serve the lanes that others are compared with: poll-single, sse-fastapi, sse-usual, ws-usual.",
+)
+@click.option(
     "--journal",
     type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
     help="For measurements: leave each event's due and append time in a file per stream in this folder.",
+)
+@click.option(
+    "--pacer",
+    "pacer_fd",
+    type=click.IntRange(0),
+    metavar="FD",
+    help="For measurements: have the producers woken by another process (python -m producers.pacer) at the other end "
+    "of this socket, a file descriptor that the server inherits.",
 )
 @click.option(
     "--log-level",
@@ -65,7 +81,14 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
 )
 @settings_options
 def serve(
-    host: str, port: int, streams: tuple[str, ...], journal: Path | None, log_level: str, **given: str | None
+    host: str,
+    port: int,
+    streams: tuple[str, ...],
+    baselines: bool,
+    journal: Path | None,
+    pacer_fd: int | None,
+    log_level: str,
+    **given: str | None,
 ) -> None:
     """Serve every lane; prints `listening on http://HOST:PORT` when ready.
 
@@ -77,7 +100,8 @@ def serve(
         if names.count(name) > 1:
             raise click.BadParameter(f"two streams are named {name}; give them different names", param_hint="--stream")
     settings = read_settings(given)
-    service = StreamService(shared=shared, settings=settings, journal=journal)
+    pacer = None if pacer_fd is None else connect_pacer(pacer_fd)
+    service = StreamService(shared=shared, settings=settings, journal=journal, pacer=pacer)
     try:
         listener = bind(host, port, send_timeout=settings.send_timeout, heartbeat=settings.heartbeat)
     except (OSError, UnicodeError) as error:
@@ -100,11 +124,35 @@ def serve(
 
     with listener:
         try:
-            running = server(service, ready)
+            running = server(service, ready, lanes(baselines=baselines))
         except ValueError as error:  # a lane of another package
             raise click.UsageError(str(error)) from error
         log_to_stderr(log_level)  # after uvicorn's configuration, which sets levels too
         running.run(sockets=[listener])
+
+
+def connect_pacer(descriptor: int) -> PipePacer:
+    """Return the pacer at the other end of a socket. Raises BadParameter."""
+    try:
+        return PipePacer(socket.socket(fileno=descriptor))
+    except OSError as error:
+        fault = f"{descriptor} isn't a socket that this process has inherited: {error.strerror}"
+        raise click.BadParameter(fault, param_hint="--pacer") from error
+
+
+def lanes(*, baselines: bool) -> list[Transport]:
+    """Return the lanes to serve. Raises UsageError where FastAPI is too old for the baselines, and ValueError."""
+    found = [*discover().values()]
+    if baselines:
+        from transports.baselines import discover as discover_baselines
+
+        try:
+            found += discover_baselines().values()
+        except ImportError as error:
+            raise click.UsageError(
+                f"--baselines needs a newer FastAPI: pip install 'streamlanes[bench]' ({error})"
+            ) from error
+    return found
 
 
 def read_settings(given: Mapping[str, str | None]) -> Settings:

@@ -15,6 +15,7 @@ from producers.events import JSON, Cursor, Outcome, parse_after
 from producers.log import Batch
 from producers.wire import LONG_POLL, Wire
 from transports.framing import FrameCache, poll_body, poll_events
+from transports.metrics import LaneMetrics
 from transports.parameters import AfterParameter, StreamParameter
 from transports.problems import ProblemRoute, answer, documented
 from transports.service import StreamService
@@ -24,6 +25,9 @@ MAX_EVENTS: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
 MAX_WAIT: Final = 60.0
 WAIT: Final = "Seconds to wait for the first event; a server may answer sooner, with none."
+
+WaitParameter = Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description=WAIT)]
+LimitParameter = Annotated[int, Query(ge=1, le=MAX_EVENTS, description="Events at most.")]
 
 ANSWER_SCHEMA: Final[Mapping[str, JSON]] = {
     "type": "object",
@@ -72,31 +76,40 @@ class LongPollLane:
             request: Request,
             stream: StreamParameter,
             after: AfterParameter = "start",
-            wait: Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description=WAIT)] = 30.0,
-            limit: Annotated[int, Query(ge=1, le=MAX_EVENTS, description="Events at most.")] = 256,
+            wait: WaitParameter = 30.0,
+            limit: LimitParameter = 256,
         ) -> Response:
-            # A server that allows less answers sooner: to who waits, an empty answer is nothing new.
-            wait = min(wait, service.settings.max_poll_wait)
-            place = parse_after(after)
-            read = partial(service.read, stream, limit=limit, max_bytes=MAX_BYTES)
-            batch = await read(place, wait=0)
-            waits = not batch.events and batch.outcome is None and wait > 0
-            if waits:
-                try:
-                    batch = await _unless_gone(
-                        request, read(batch.cursor, wait=service.departure.patience(wait)), batch
-                    )
-                except CursorExpired as expired:
-                    if isinstance(place, Cursor):
-                        raise
-                    batch = await read(expired.oldest, wait=0)  # who asked for no place in particular has missed none
-            service.sent(stream, batch, metrics, live=waits)
+            batch = await asked(service, metrics, request, stream, after, wait=wait, limit=limit)
             events = cache.frame(stream, batch) if batch.events else b""
             return Response(
                 poll_body(events, batch), media_type="application/json", headers={"Cache-Control": "no-store"}
             )
 
         return router
+
+
+async def asked(
+    service: StreamService, metrics: LaneMetrics, request: Request, stream: str, after: str, *, wait: float, limit: int
+) -> Batch:
+    """Return the answer to one question: what there is, or the first to come within *wait* seconds, or nothing.
+
+    Raises InvalidCursor, UnknownStream, CursorExpired.
+    """
+    # A server that allows less answers sooner: to who waits, an empty answer is nothing new.
+    wait = min(wait, service.settings.max_poll_wait)
+    place = parse_after(after)
+    read = partial(service.read, stream, limit=limit, max_bytes=MAX_BYTES)
+    batch = await read(place, wait=0)
+    waits = not batch.events and batch.outcome is None and wait > 0
+    if waits:
+        try:
+            batch = await _unless_gone(request, read(batch.cursor, wait=service.departure.patience(wait)), batch)
+        except CursorExpired as expired:
+            if isinstance(place, Cursor):
+                raise
+            batch = await read(expired.oldest, wait=0)  # who asked for no place in particular has missed none
+    service.sent(stream, batch, metrics, live=waits)
+    return batch
 
 
 async def _unless_gone(request: Request, reading: Coroutine[None, None, Batch], empty: Batch) -> Batch:

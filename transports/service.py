@@ -132,13 +132,14 @@ class StreamService:
 
             async def leave() -> None:
                 await service.drain()
+                await service.close()               # their readers hold the server until they are told
                 server.should_exit = True           # a uvicorn.Server
 
-        or, where the platform announces it (Kubernetes' preStop hook), a route of the app's that awaits
-        `service.drain()`. Then `timeout_graceful_shutdown` (uvicorn), so that a reader who takes nothing can't hold
-        the server, and in the lifespan `async with service`, whose end stops the rest. sse-starlette ends its
-        responses by itself as soon as uvicorn is told to stop, without staggering them; where that comes before the
-        drain, set `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
+        (docs/deploying.md has all of it) or, where the platform announces it (Kubernetes' preStop hook), a route of
+        the app's that awaits the first two. Then `timeout_graceful_shutdown` (uvicorn), so that a reader who takes
+        nothing can't hold the server. sse-starlette ends its responses by itself as soon as uvicorn is told to stop,
+        without staggering them; where that comes before the drain, set
+        `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
         """
         limit = self.settings.drain if seconds is None else seconds
         self.departure.begin(limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
@@ -12,12 +12,16 @@ from sse_starlette import EventSourceResponse
 from producers.errors import CursorExpired
 from producers.events import JSON, After, Cursor, parse_after
 from producers.wire import SSE, SSE_END_SUFFIX, Wire
-from transports.follow import StreamingLane
+from transports.follow import Follower, StreamingLane
 from transports.framing import SSEFraming
 from transports.parameters import AfterParameter, StreamParameter
 from transports.problems import ProblemRoute, answer, documented
 from transports.service import StreamService
 from transports.transport import Transport
+
+T = TypeVar("T")
+
+LastEventId = Annotated[str | None, Header(description="The id of the last message received; it wins over `after`.")]
 
 EVENT_SCHEMA: Final[Mapping[str, JSON]] = {
     "description": "Each message (OpenAPI 3.2 has them described one by one).",
@@ -59,26 +63,36 @@ class SSELane:
             request: Request,
             stream: StreamParameter,
             after: AfterParameter = "start",
-            last_event_id: Annotated[
-                str | None, Header(description="The id of the last message received; it wins over `after`.")
-            ] = None,
+            last_event_id: LastEventId = None,
         ) -> Response:
-            place, has_end = _resume_from(after, last_event_id)
-            if has_end:
-                await service.info(stream)
+            follower = await resumed(lane, request, stream, after, last_event_id)
+            if follower is None:
                 return Response(status_code=204)  # the one status that stops an EventSource without an error
-            gap = None
-            try:
-                first = await lane.open(stream, place)
-            except CursorExpired as expired:
-                if not _is_event_source(request):
-                    raise
-                gap = expired
-                first = await lane.open(stream, expired.oldest)
-            frames = lane.follow(stream, first, gap=gap).frames()
-            return EventSourceResponse(frames, ping=0)  # heartbeats come from the read loop
+            return EventSourceResponse(follower.frames(), ping=0)  # heartbeats come from the read loop
 
         return router
+
+
+async def resumed(
+    lane: StreamingLane[T], request: Request, stream: str, after: str, last_event_id: str | None
+) -> Follower[T] | None:
+    """Return a reading of *stream* from where its reader wants it, or None for one that has seen the end.
+
+    Raises InvalidCursor, UnknownStream, and CursorExpired, but an EventSource is told of the gap in the stream.
+    """
+    place, has_end = _resume_from(after, last_event_id)
+    if has_end:
+        await lane.service.info(stream)
+        return None
+    gap = None
+    try:
+        first = await lane.open(stream, place)
+    except CursorExpired as expired:
+        if not _is_event_source(request):
+            raise
+        gap = expired
+        first = await lane.open(stream, expired.oldest)
+    return lane.follow(stream, first, gap=gap)
 
 
 def _resume_from(after: str, last_event_id: str | None) -> tuple[After, bool]:

@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Final, Protocol
 
 from fastapi import APIRouter
@@ -41,14 +42,18 @@ def discover() -> Mapping[str, Transport]:
     Another package adds one by an entry point of the group `streamlanes.transports`: `mypackage.mylane:TRANSPORT`.
     Raises ValueError for one that isn't a transport, or whose name is taken.
     """
-    modules = (import_module(f"transports.{module.name}") for module in pkgutil.iter_modules(transports.__path__))
-    own: list[Transport] = [module.TRANSPORT for module in modules if hasattr(module, "TRANSPORT")]
     found: dict[str, Transport] = {}
-    for transport in own + [_loaded(entry) for entry in entry_points(group=ENTRY_POINTS)]:
+    for transport in declared(transports) + [_loaded(entry) for entry in entry_points(group=ENTRY_POINTS)]:
         if transport.name in found:
             raise ValueError(f"two transports are named {transport.name!r}; one of them needs another name")
         found[transport.name] = transport
     return found
+
+
+def declared(package: ModuleType) -> list[Transport]:
+    """Return the transports of a package's own modules, not of packages in it."""
+    modules = (import_module(f"{package.__name__}.{module.name}") for module in pkgutil.iter_modules(package.__path__))
+    return [module.TRANSPORT for module in modules if hasattr(module, "TRANSPORT")]
 
 
 def _loaded(entry: EntryPoint) -> Transport:

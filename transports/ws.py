@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -25,6 +25,8 @@ from transports.transport import Transport
 ENDED: Final = 1000
 GOING_AWAY: Final = 1001
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class WebSocketLane:
@@ -40,35 +42,46 @@ class WebSocketLane:
         @router.websocket(f"/{self.name}/{{stream}}", name=self.name)
         async def stream_events(websocket: WebSocket, stream: str) -> None:
             with suppress(WebSocketDisconnect):  # the client may leave at any moment
-                await websocket.accept(selected_subprotocol(websocket))
-                try:
-                    first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
-                except InvalidCursor as error:
-                    await _close(websocket, WS_BAD_PARAMETERS, close_reason(str(error)))
-                except UnknownStream as error:
-                    await _close(websocket, WS_UNKNOWN, close_reason(str(error)))
-                except CursorExpired as error:
-                    reason = json.dumps(expired_fields(error), separators=(",", ":"))
-                    await _close(websocket, WS_CURSOR_EXPIRED, reason)
-                else:
-                    await _talk(websocket, service, stream, lane.follow(stream, first))
+                follower = await accepted(lane, websocket, stream)
+                if follower is not None:
+                    await _talk(websocket, service, stream, follower)
 
         return router
 
 
+async def accepted(lane: StreamingLane[T], websocket: WebSocket, stream: str) -> Follower[T] | None:
+    """Accept the handshake, and return a reading of *stream* from where its reader wants it.
+
+    None: there can't be any; the socket is closed, with the code that says why. Raises WebSocketDisconnect.
+    """
+    await websocket.accept(selected_subprotocol(websocket))
+    try:
+        first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
+    except InvalidCursor as error:
+        await close(websocket, WS_BAD_PARAMETERS, close_reason(str(error)))
+    except UnknownStream as error:
+        await close(websocket, WS_UNKNOWN, close_reason(str(error)))
+    except CursorExpired as error:
+        reason = json.dumps(expired_fields(error), separators=(",", ":"))
+        await close(websocket, WS_CURSOR_EXPIRED, reason)
+    else:
+        return lane.follow(stream, first)
+    return None
+
+
 async def _talk(websocket: WebSocket, service: StreamService, stream: str, follower: Follower[tuple[str, ...]]) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_listen, websocket, service, stream, tasks.cancel_scope)
+        tasks.start_soon(listen, websocket, service, stream, tasks.cancel_scope)
         with suppress(WebSocketDisconnect):  # the client may leave while we are sending
             async with aclosing(follower.frames()) as frames:
                 async for texts in frames:
                     for text in texts:
-                        await _send(websocket, text)
-            await _close(websocket, ENDED if follower.ended else GOING_AWAY)
+                        await send(websocket, text)
+            await close(websocket, ENDED if follower.ended else GOING_AWAY)
         tasks.cancel_scope.cancel()
 
 
-async def _listen(websocket: WebSocket, service: StreamService, stream: str, reader: anyio.CancelScope) -> None:
+async def listen(websocket: WebSocket, service: StreamService, stream: str, reader: anyio.CancelScope) -> None:
     """Take what the client sends, and end the reader when its client leaves.
 
     Always, whatever the stream does: a socket that nobody reads from would never tell.
@@ -78,17 +91,17 @@ async def _listen(websocket: WebSocket, service: StreamService, stream: str, rea
             try:
                 service.send(stream, parse_message(message, service.settings.max_message_bytes))
             except StreamError as error:
-                await _send(websocket, control_text(REFUSED, {"reason": str(error)}))
+                await send(websocket, control_text(REFUSED, {"reason": str(error)}))
     reader.cancel()
 
 
-async def _send(websocket: WebSocket, text: str) -> None:
+async def send(websocket: WebSocket, text: str) -> None:
     """Send a text frame. Raises WebSocketDisconnect."""
     with _disconnects():
         await websocket.send({"type": "websocket.send", "text": text})
 
 
-async def _close(websocket: WebSocket, code: int, reason: str | None = None) -> None:
+async def close(websocket: WebSocket, code: int, reason: str | None = None) -> None:
     """Close, and say why. Raises WebSocketDisconnect."""
     with _disconnects():
         await websocket.close(code, reason)

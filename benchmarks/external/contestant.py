@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 import sys
 import time
@@ -67,8 +66,8 @@ class External:
             command = [sys.executable, "-P", "-m", "benchmarks.external.publisher", "--journal", str(journal)]
             publisher = stack.enter_context(child("publisher", command, folder=folder, cpu=where.engine))
             publisher.send(dump(self.external, values))
-            found = ready(publisher)
-            yield dataclasses.replace(found, pid=None if server is None else server.process.pid)
+            pid = None if server is None else server.process.pid
+            yield Server(ready(publisher), pid, publisher.process.pid)
             for running in filter(None, (server, publisher)):
                 if running.process.poll() is not None:
                     raise running.error(f"ended with code {running.process.returncode} in the trial")

@@ -33,7 +33,7 @@ from benchmarks.engine.loops import loop_factory
 from benchmarks.external.lanes import ExternalLane, filled
 from benchmarks.servers.http import Connection, Request, listening, terminated
 from producers import ticker
-from producers.events import Cursor, Item, encode_json
+from producers.events import JSON, Cursor, Item, encode_json
 from producers.journal import Journal
 from producers.memory import new_epoch
 from producers.producer import Context
@@ -73,17 +73,16 @@ class Publisher:
             producer = {ticker.PRODUCER.name: ticker.PRODUCER}[asked["producer"]]
             items = producer.start(asked["params"], Context(start_ns=time.monotonic_ns()))
         except (ValueError, TypeError, KeyError, ValidationError) as error:
-            connection.respond(
-                "422 Unprocessable Content", {"detail": f"other servers can be sent a ticker only: {error!r}"}
-            )
+            fault = f"other servers can be sent a ticker only: {error!r}"
+            connection.respond("422 Unprocessable Content", {"detail": fault})
             return
         epoch, channel = new_epoch(), secrets.token_hex(16)
         task = self._tasks.create_task(self._publish(items, epoch, channel))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         link = filled(self._lane.subscribe, {"channel": channel})
-        started = {"session_id": channel, "cursor": str(Cursor(epoch, 0)), "links": {self._lane.name: link}}
-        connection.respond("201 Created", started)
+        links: JSON = {self._lane.name: link}
+        connection.respond("201 Created", {"session_id": channel, "cursor": str(Cursor(epoch, 0)), "links": links})
 
     async def _publish(self, items: AsyncGenerator[Item, None], epoch: str, channel: str) -> None:
         url = URL(filled(self._lane.publish, {"channel": channel}), encoded=True)

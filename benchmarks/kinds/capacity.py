@@ -85,8 +85,8 @@ class Capacity:
 
     def notes(self) -> tuple[str, ...]:
         return (
-            f"Searched to within {self.precision - 1:.0%} by trials of {self.seconds:g} s, confirmed for "
-            f"{self.confirm:g} s at {MARGIN:.0%}; {self.size} bytes an event.",
+            f"Searched to within {self.precision - 1:.0%} by trials of {self.seconds:g} s; {self.size} bytes an event.",
+            f"Confirmed for {self.confirm:g} s at {MARGIN:.0%} of the highest rate that was sustained.",
         )
 
 

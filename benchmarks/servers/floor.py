@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import secrets
+import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -29,7 +30,7 @@ from producers import ticker, tokens
 from producers.events import Cursor, Event, Item, Outcome, encode_json
 from producers.journal import Journal
 from producers.memory import new_epoch
-from producers.pacing import LoopPacer
+from producers.pacing import LoopPacer, Pacer, PipePacer
 from producers.producer import Context
 from producers.pump import pump
 from producers.wire import HEARTBEAT
@@ -86,8 +87,9 @@ class Stream:
 class Floor:
     """The streams of a server, and the tasks that pump them."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, journals: Path | None) -> None:
+    def __init__(self, tasks: asyncio.TaskGroup, journals: Path | None, pacer: Pacer) -> None:
         self._tasks = tasks
+        self._pacer = pacer
         self._journals = journals
         self._streams: dict[str, Stream] = {}
         self._pumps: set[asyncio.Task[None]] = set()
@@ -109,7 +111,7 @@ class Floor:
     async def _pump(self, items: AsyncGenerator[Item, None], stream: Stream) -> None:
         journaling = nullcontext() if self._journals is None else Journal(self._journals, stream.epoch)
         with journaling as journal:
-            await pump(items, stream, LANE, pacer=LoopPacer(), journal=journal)
+            await pump(items, stream, LANE, pacer=self._pacer, journal=journal)
         stream.end()
 
     def answer(self, connection: Connection, request: Request) -> None:
@@ -138,10 +140,10 @@ class Floor:
         connection.respond("201 Created", {"session_id": name, "cursor": str(stream.cursor), "links": links})
 
 
-async def serve(port: int, journals: Path | None, streams: Mapping[str, str]) -> None:
+async def serve(port: int, journals: Path | None, pacer: Pacer, streams: Mapping[str, str]) -> None:
     """Serve until the process is asked to go; *streams* are shared ones, as PRODUCER,KEY=VALUE,…"""
     async with asyncio.TaskGroup() as tasks:
-        floor = Floor(tasks, journals)
+        floor = Floor(tasks, journals, pacer)
         for name, text in streams.items():
             producer, *pairs = text.split(",")
             floor.start(name, producer, dict(pair.split("=", 1) for pair in pairs))
@@ -160,12 +162,14 @@ def main() -> None:
     parser.add_argument(
         "--stream", action="append", default=[], metavar="NAME=PRODUCER,KEY=VALUE,…", help="a shared stream"
     )
+    parser.add_argument("--pacer", type=int, help="the descriptor of a socket to `producers.pacer`")
     for kept in ("--retain-events", "--retain-bytes"):
         parser.add_argument(kept, help="everything is kept anyway")
     options = parser.parse_args()
     streams = dict(stream.split("=", 1) for stream in options.stream)
+    pacer = LoopPacer() if options.pacer is None else PipePacer(socket.socket(fileno=options.pacer))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve(options.port, options.journal, streams))
+        runner.run(serve(options.port, options.journal, pacer, streams))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from benchmarks import clocks
@@ -53,6 +54,44 @@ def test_server_is_ended_when_the_trial_raises(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="the trial broke"):
         trial()
     assert is_gone(pids[0])
+
+
+def test_a_pacer_runs_beside_the_server_and_is_ended(tmp_path: Path) -> None:
+    cpu = placement().engine
+    with serving(tmp_path, cpu=placement().server, pacer_cpu=cpu) as server:
+        if cpu is not None:
+            assert os.sched_getaffinity(server.pacer_pid) == {cpu}
+        assert not is_gone(server.pacer_pid, timeout=0)
+    assert is_gone(server.pacer_pid)
+
+
+def test_the_pacer_wakes_the_servers_producers(tmp_path: Path) -> None:
+    """While it is stopped there are no events; its death fails their streams, and then the trial."""
+
+    def trial() -> None:
+        with serving(tmp_path) as server, httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client:
+            os.kill(server.pacer_pid, signal.SIGSTOP)
+            params = {"count": 3, "rate": 20}
+            started = client.post("/start", json={"producer": "ticker", "params": params}).json()
+            poll = started["links"]["poll"]
+            first = client.get(poll, params={"wait": 10}).json()  # due at the start, which nobody has to wait for
+            assert [event["data"]["n"] for event in first["events"]] == [1]
+            after = {"after": first["cursor"]}
+            late = client.get(poll, params={**after, "wait": 1}).json()  # the second was due after 50 ms
+            assert late["events"] == []
+            os.kill(server.pacer_pid, signal.SIGKILL)
+            end = client.get(poll, params={**after, "wait": 10}).json()
+            assert (end["events"], end["outcome"]) == ([], "failed")
+            assert is_gone(server.pacer_pid)
+
+    with pytest.raises(ProcessError, match="the pacer ended with code -9"):
+        trial()
+
+
+def test_the_pacer_goes_with_its_server(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        os.kill(server.pid, signal.SIGKILL)
+        assert is_gone(server.pacer_pid)
 
 
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:

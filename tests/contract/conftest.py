@@ -8,14 +8,14 @@ import clients
 from clients import Client, Options
 from tests.serving import serving
 from tests.sources import Fed, sources
-from transports import Settings, SharedStream, StreamService, Transport, discover
+from transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 
-TRANSPORTS = discover()
+TRANSPORTS = {**discover(), **baselines.discover()}
 
 
 @pytest.fixture(params=sorted(TRANSPORTS))
 def transport(request: pytest.FixtureRequest) -> Transport:
-    """Every lane that there is, also those of other packages."""
+    """Every lane that there is, also those of other packages, and those that others are compared with."""
     return TRANSPORTS[request.param]
 
 
@@ -46,5 +46,5 @@ def service(fed: Fed) -> StreamService:
 
 @pytest.fixture
 async def url(service: StreamService) -> AsyncIterator[str]:
-    async with serving(service) as base:
+    async with serving(service, list(TRANSPORTS.values())) as base:
         yield base

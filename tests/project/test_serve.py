@@ -17,7 +17,8 @@ import clients
 from producers.errors import StreamOrphaned
 from producers.journal import read_journal
 from tests.serving import serve_process
-from transports import Transport, discover
+from transports import Transport, baselines, discover
+from transports.server import bind
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,11 +90,17 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--stream", "a=tokens,text=@/no/such/file"], "/no/such/file"),
         (["--port", "70000"], "--port"),
         (["--journal", "/no/such/folder"], "--journal"),
+        (["--pacer", "99"], "isn't a socket"),
+        (["--pacer", "1"], "isn't a socket"),
         (["--retain-events", "0"], "--retain-events"),
         (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
         (["--host", "a" * 70 + ".b"], "--host"),
         (["--session-ttl", "nan"], "--session-ttl"),
         (["--stream", "news=ticker,rate=1,rate=2"], "given twice"),
+        (["--allowed-hosts", "a.example:80"], "--allowed-hosts: allowed host 'a.example:80' has a port"),
+        (["--allowed-hosts", ""], "--allowed-hosts"),
+        (["--allowed-origins", "app.example.com"], "--allowed-origins: 'app.example.com' isn't scheme://host"),
+        (["--allowed-origins", "*"], "--allowed-origins: '*' isn't scheme://host"),
     ],
 )
 def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: str) -> None:
@@ -126,3 +133,19 @@ def test_a_port_in_use_is_said() -> None:
     assert done.returncode == 2
     assert f"port {port}" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_accepted_connections_send_at_once() -> None:
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()) as _:
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_baselines_are_served_when_asked_for() -> None:
+    with serve_process("--stream", "s=ticker,count=3,arrivals=at-once", "--baselines") as (url, _):
+        lanes = httpx.get(f"{url}/healthz").json()["lanes"]
+        assert lanes.keys() == discover().keys() | baselines.discover().keys()
+        assert httpx.get(f"{url}/poll-single/s").json()["events"][0]["id"].endswith(":1")
+    with serve_process() as (url, _):
+        assert httpx.get(f"{url}/healthz").json()["lanes"].keys() == discover().keys()

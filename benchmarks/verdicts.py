@@ -1,0 +1,76 @@
+"""What a report says of the lanes against each other: a column for each, and what the verdicts mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from benchmarks import kinds
+from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
+from benchmarks.comparison import COMPARED, Comparison, Comparisons, compare, where
+from benchmarks.lanes import lane_names
+from benchmarks.metrics import METRICS
+from benchmarks.results import AGAIN, Header, Result
+from benchmarks.statistics import ALPHA
+from benchmarks.tables import NOTHING, Table, cell, unit
+
+HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in kind.tables[0]} & {*COMPARED}
+"""The metrics of the kinds' first tables: what a terminal has room for."""
+
+
+def compared(header: Header, results: Sequence[Result], reference: str | None = None) -> Comparisons:
+    """Compare all lanes with *reference*, by default the scenario's first one. Raises ValueError if it isn't there."""
+    there = lane_names(results)
+    lanes = [lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there and not lane.endswith(AGAIN)]
+    return compare(results, list(dict.fromkeys(lanes)), reference)
+
+
+def comparison_table(found: Comparisons) -> Table | None:
+    """Return the ratios of the headline metrics, a column for each lane; None if nothing could be compared."""
+    entries = [entry for entry in found.entries if entry.metric in HEADLINES]
+    if not entries:
+        return None
+    reference = entries[0].reference
+    lanes = list(dict.fromkeys(entry.lane for entry in entries))
+    places = list(dict.fromkeys((where(entry.kind, entry.point), entry.metric) for entry in entries))
+    by_place = {(where(entry.kind, entry.point), entry.metric, entry.lane): entry for entry in entries}
+    rows = []
+    for place, metric in places:
+        of_lanes = [by_place.get((place, metric, lane)) for lane in lanes]
+        medians = [entry.median_reference for entry in of_lanes if entry is not None]
+        rows.append(
+            (
+                f"{place}\n{METRICS[metric].title} {unit(METRICS[metric])}".rstrip(),
+                cell(METRICS[metric], medians[0]),
+                *(NOTHING if entry is None else _cell(entry) for entry in of_lanes),
+            )
+        )
+    return Table(
+        title=f"Against {reference}: ratios, with the interval of the mean over rounds",
+        head=("", f"{reference}\nmedian", *lanes),
+        rows=tuple(rows),
+        notes=_notes(entries, reference),
+    )
+
+
+def _cell(entry: Comparison) -> str:
+    return f"x{_ratio(entry.ratio)} ({_ratio(entry.low)} to {_ratio(entry.high)})\n{entry.verdict}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}" if value < 1000 else ">999"
+
+
+def _notes(entries: Sequence[Comparison], reference: str) -> tuple[str, ...]:
+    rounds = max(entry.rounds for entry in entries)
+    pairs = f"One log-ratio a round; t intervals of {1 - ALPHA:.0%} over {rounds} rounds, Holm's correction over all."
+    if rounds < ROUNDS_FOR_A_VERDICT:
+        return (pairs, f"Preliminary: verdicts take {ROUNDS_FOR_A_VERDICT} rounds.")
+    return (
+        pairs,
+        (
+            "better, worse: the whole interval lies beyond the margin, which is 5 % or what the lane that ran twice "
+            "differed from itself, if that is more. equivalent: wholly within it. undecided: neither."
+        ),
+        f"{reference}{AGAIN}: the same lane a second time, against a margin of 5 %. It should be equivalent.",
+    )

@@ -1,0 +1,57 @@
+"""Lane `ws-usual`: WebSocket as most services write it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from producers.events import encode_json
+from producers.wire import WEBSOCKET, Wire
+from transports.baselines.messages import MessageFraming, Messages, ReaderQueue
+from transports.follow import Follower, StreamingLane
+from transports.service import StreamService
+from transports.transport import Transport
+from transports.ws import ENDED, GOING_AWAY, accepted, close, listen, send
+
+
+@dataclass(frozen=True, slots=True)
+class UsualWebSocketLane:
+    """A queue for each reader, filled by a task of its own; a fresh object for each event, serialised for each reader.
+
+    What Starlette's `send_json` does, but that lone surrogates are escaped, which it would fail at.
+    """
+
+    name: str = "ws-usual"
+    wire: Wire = WEBSOCKET
+
+    def router(self, service: StreamService) -> APIRouter:
+        router = APIRouter()
+        lane = StreamingLane(service, self.name, MessageFraming())
+
+        @router.websocket(f"/{self.name}/{{stream}}", name=self.name)
+        async def stream_events(websocket: WebSocket, stream: str) -> None:
+            with suppress(WebSocketDisconnect):  # the client may leave at any moment
+                follower = await accepted(lane, websocket, stream)
+                if follower is not None:
+                    await _talk(websocket, service, stream, follower)
+
+        return router
+
+
+async def _talk(websocket: WebSocket, service: StreamService, stream: str, follower: Follower[Messages]) -> None:
+    queue = ReaderQueue(follower)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen, websocket, service, stream, tasks.cancel_scope)
+        tasks.start_soon(queue.fill)
+        with suppress(WebSocketDisconnect):  # the client may leave while we are sending
+            async for message in queue.messages():
+                await send(websocket, encode_json(message.json_object()))
+            await close(websocket, ENDED if follower.ended else GOING_AWAY)
+        tasks.cancel_scope.cancel()
+
+
+TRANSPORT: Final[Transport] = UsualWebSocketLane()
