@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a result is what a workload led to
 
 Point: TypeAlias = "Mapping[str, float]"
 
-Network: TypeAlias = "Callable[[str, int], AbstractContextManager[str]]"
+Network: TypeAlias = "Callable[[str, int | None], AbstractContextManager[str]]"
 """What lies between the engine and the server, given its URL and its process's id; it has the URL to use instead."""
 
 
