@@ -132,12 +132,6 @@ def left_out(lanes: Mapping[str, str]) -> list[Caveat]:
     return _if(bool(lanes), Caveat(name="lanes left out", detail=detail))
 
 
-def pacing() -> list[Caveat]:
-    """A pacer in a process of its own would wake sooner."""
-    detail = "on its own timer (1 ms steps), so producing is part of the server's load and the lag part of the latency"
-    return [Caveat(name="the server paces its producers itself", detail=detail)]
-
-
 def trace(skipped: int, out_of_order: int) -> list[Caveat]:
     """What of a trace was not replayed as it stands."""
     no_tokens = Caveat(name="requests without a token in the trace", detail=f"{skipped} skipped")

@@ -14,9 +14,9 @@ from typing import Final
 
 import aiohttp
 import pytest
+from benchmarks.engine.__main__ import main
 from yarl import URL
 
-from benchmarks.engine.__main__ import main
 from benchmarks.engine.decoding import Events, Fault
 from benchmarks.engine.load import Load
 from benchmarks.engine.recorder import Recorder

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from benchmarks.engine.__main__ import main
 from yarl import URL
 
 from benchmarks.engine import wires
-from benchmarks.engine.__main__ import main
 from benchmarks.engine.alarm import Alarm
 from benchmarks.engine.load import Load
 from benchmarks.engine.sending import Sender, sending
