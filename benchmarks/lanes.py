@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Final
 
 from benchmarks.figures import percentiles
 from benchmarks.gate import Verdict, total
 from benchmarks.histogram import Histogram
 from benchmarks.metrics import METRICS
-from benchmarks.results import Result
+from benchmarks.results import FLOOR, Result
 from benchmarks.workload import Point
+
+COST: Final = "server_us_per_event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,22 @@ def rows(results: Sequence[Result], kind: str, lanes: Sequence[str] | None = Non
     of_kind = [result for result in results if result.kind == kind]
     names = lane_names(of_kind) if lanes is None else lanes
     points = sorted({tuple(result.point.items()) for result in of_kind})
-    return [
-        _row(lane, kind, dict(point), trials)
-        for point in points
-        for lane in names
-        if (trials := [one for one in of_kind if one.lane == lane and tuple(one.point.items()) == point])
-    ]
+    found: list[Row] = []
+    for point in points:
+        at = [
+            _row(lane, kind, dict(point), trials)
+            for lane in names
+            if (trials := [one for one in of_kind if one.lane == lane and tuple(one.point.items()) == point])
+        ]
+        floor = next((row.figures.get(COST) for row in at if row.lane == FLOOR), None)
+        found += [_over_floor(row, floor) for row in at] if floor else at
+    return found
+
+
+def _over_floor(row: Row, floor: float) -> Row:
+    if COST not in row.figures:
+        return row
+    return replace(row, figures={**row.figures, "server_x_floor": row.figures[COST] / floor})
 
 
 def lane_names(results: Sequence[Result]) -> list[str]:

@@ -82,6 +82,12 @@ _ALL: Final = (
         ),
     ),
     Metric(
+        name="server_x_floor",
+        title="server",
+        unit="x floor",
+        meaning="The same as a multiple of that of a bare event loop that writes the same bytes, the lane floor.",
+    ),
+    Metric(
         name="engine_us_per_event",
         title="engine",
         unit="us/event",

@@ -23,6 +23,10 @@ FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"
 VERSION: Final = 2
 
+FLOOR: Final = "floor"
+"""The row that the others' CPU time is a multiple of."""
+ALONE: Final = "no readers"
+"""The row of the trials in which nobody reads."""
 AGAIN: Final = "~again"
 """Ends the name of a lane that is entered a second time: the difference between the two is chance (A/A)."""
 

@@ -125,7 +125,8 @@ def _in_sentence(text: str) -> str:
 
 def _lacks(row: Row, metric: Metric) -> bool:
     """Say whether a percentile isn't printed for want of samples."""
-    return metric.histogram is not None and row.verdict.ok and not row.overloaded and metric.name not in row.figures
+    has_samples = row.events > 0 and row.verdict.ok and not row.overloaded
+    return metric.histogram is not None and has_samples and metric.name not in row.figures
 
 
 def doubts(header: Header, results: Sequence[Result]) -> list[str]:

@@ -10,7 +10,7 @@ from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
 from benchmarks.comparison import COMPARED, Comparison, Comparisons, compare, where
 from benchmarks.lanes import lane_names
 from benchmarks.metrics import METRICS
-from benchmarks.results import AGAIN, Header, Result
+from benchmarks.results import AGAIN, ALONE, Header, Result
 from benchmarks.statistics import ALPHA
 from benchmarks.tables import Table, cell, unit
 
@@ -21,7 +21,8 @@ HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in k
 def compared(header: Header, results: Sequence[Result], reference: str | None = None) -> Comparisons:
     """Compare all lanes with *reference*, by default the scenario's first one. Raises ValueError if it isn't there."""
     there = lane_names(results)
-    lanes = [lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there and not lane.endswith(AGAIN)]
+    candidates = (lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there)
+    lanes = [lane for lane in candidates if lane != ALONE and not lane.endswith(AGAIN)]
     return compare(results, list(dict.fromkeys(lanes)), reference)
 
 

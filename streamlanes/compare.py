@@ -30,7 +30,7 @@ from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find,
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
 from benchmarks.shards import cluster as on_cluster
-from benchmarks.subjects import entries
+from benchmarks.subjects import alone, entries
 from benchmarks.trace import Trace, TraceError, read_trace
 from benchmarks.trial import Site
 from benchmarks.verdicts import compared
@@ -147,7 +147,7 @@ def compare(
         )
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
     subjects = entries(to_run.lanes, wires, baselines, others, twice=to_run.rounds() > 1)
-    trials = schedule(to_run, subjects, recorded)
+    trials = schedule(to_run, subjects, recorded, alone=alone(wires))
     lane_names.check_trials(trials)
     where = placement()
     header = Header(

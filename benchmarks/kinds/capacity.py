@@ -120,7 +120,15 @@ KIND: Final = Kind(
     part=Capacity,
     figures=figures,
     tables=(
-        ("sustainable_rate", "latency_p50_ms", "latency_p99_ms", "server_us_per_event", "server_cpu", "engine_cpu"),
+        (
+            "sustainable_rate",
+            "latency_p50_ms",
+            "latency_p99_ms",
+            "server_us_per_event",
+            "server_x_floor",
+            "server_cpu",
+            "engine_cpu",
+        ),
     ),
     busy_is_overloaded=False,
     expects_one=True,
