@@ -64,7 +64,11 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
                 *(("trials", GATE) if title else ()),
                 *(_title(metric) for metric in shown),
             ),
-            rows=tuple(_cells(row, points, shown, whole=bool(title)) for row in of_kind),
+            rows=tuple(
+                _cells(row, points, shown, whole=bool(title))
+                for row in of_kind
+                if title or any(metric.name in row.figures for metric in shown)
+            ),
             notes=(
                 *(notes if title else ()),
                 *((GATE_NOTE,) if title else ()),
