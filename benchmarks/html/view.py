@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 
@@ -34,11 +34,11 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         facts=tuple(_facts(header, results, lanes)),
         lanes=lanes,
         finding=words.finding(
-            comparisons.entries,
+            _leading(comparisons.entries, shown.values()),
             lanes,
-            _counted(refused, results),
-            tuple(_loads(places, sweeps)),
-            header.environment.connections,
+            refused=_counted(refused, results),
+            loads=tuple(_loads(places, sweeps)),
+            path=header.environment.connections,
         ),
         comparisons=tuple(_comparisons(places, shown, comparisons.entries)),
         refused=tuple(
@@ -83,6 +83,16 @@ def _loads(places: Mapping[Place, Sequence[Result]], sweeps: Sequence[model.Swee
         if sweep.knees:
             knees = [f"{lane} with {number(knee)}" for lane, knee in sweep.knees]
             yield f"{sweep.title}: of the loads tried, in {sweep.x_title}, lanes kept up at most so: {listed(knees)}."
+
+
+def _leading(entries: Sequence[Entry], shown: Iterable[Place]) -> list[Entry]:
+    """Return, of each metric, the comparisons of the first kind of trial that has it: those that words are made of."""
+    leading: dict[str, list[Entry]] = {}
+    for kind, point in shown:
+        here = [entry for entry in entries if entry.kind == kind and dict(entry.point) == dict(point)]
+        for name in {entry.metric for entry in here} - leading.keys():
+            leading[name] = [entry for entry in here if entry.metric == name]
+    return [entry for name in METRICS for entry in leading.get(name, ())]
 
 
 def _counted(some: Sequence[Result], of: Sequence[Result]) -> list[str]:
