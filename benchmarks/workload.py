@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a result is what a workload led to
 
 Point: TypeAlias = "Mapping[str, float]"
 
-Network: TypeAlias = "Callable[[str, int], AbstractContextManager[str]]"
+Network: TypeAlias = "Callable[[str, int | None], AbstractContextManager[str]]"
 """What lies between the engine and the server, given its URL and its process's id; it has the URL to use instead."""
 
 
@@ -36,6 +36,8 @@ class Workload:
     """Seconds from due to received, for goodput."""
     stream: Session | None = None
     """Started for an audience; its first event is due as `expected` says, so that the readers are there by then."""
+    opens: float = 0.0
+    """Seconds from the stream's creation to when the window begins."""
     warm_up: float = 0.0
     """Seconds from the stream's first event in which events are left out of all figures."""
     options: Sequence[str] = ()

@@ -16,9 +16,11 @@ from clients.sessions import Started, lanes, start
 from clients.sse import SSEClient
 from clients.stream import Client, EventStream
 from clients.websocket import WebSocketClient
+from producers.events import Cursor
 
 __all__ = [
     "Client",
+    "Cursor",
     "EventStream",
     "LongPollClient",
     "NDJSONClient",

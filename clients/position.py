@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
-from producers.errors import CursorExpired, ProtocolViolation, StreamFailed, StreamOrphaned
+from producers.errors import CursorExpired, InvalidCursor, ProtocolViolation, StreamFailed, StreamOrphaned
 from producers.events import After, Cursor, Event, Outcome
 
 
@@ -12,9 +12,16 @@ class Position:
 
     Accepts only what continues it: an `open` at the place that was asked for, then each offset the last plus one, in
     the same epoch. A server resumes after the cursor, so a repeated event is as wrong as a missing one.
+
+    Raises InvalidCursor for a place to begin that isn't one, such as a cursor's text.
     """
 
     def __init__(self, after: After) -> None:
+        if not isinstance(after, Cursor) and after not in ("start", "now"):
+            # A cursor as text would even work, until it is one that the server can't continue.
+            raise InvalidCursor(
+                f"after is {after!r:.80}, not a Cursor, 'start' or 'now'; Cursor.parse reads a saved one"
+            )
         self._after = after
         self._open = False
         self._given: Cursor | None = None

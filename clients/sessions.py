@@ -32,16 +32,25 @@ class Started:
 
 
 async def start(
-    base_url: str, producer: str, params: Mapping[str, JSON] | None = None, *, options: Options = DEFAULTS
+    base_url: str,
+    producer: str,
+    params: Mapping[str, JSON] | None = None,
+    *,
+    stop_when_unread: float | None = None,
+    options: Options = DEFAULTS,
 ) -> Started:
     """Start a session at the server whose root is *base_url*, once: a call that fails isn't repeated.
 
+    *stop_when_unread*: seconds after which its producer is stopped once the last reader has left; without, it goes on.
     Raises RequestRejected for a producer or parameters that the server doesn't know or allow, Refused if it takes no
     new sessions now, ConnectionLost if it can't be reached within `open_timeout`, ValueError for what isn't a URL.
     """
     url = Address.parse(base_url).http("/start")
+    body: dict[str, JSON] = {"producer": producer, "params": {**(params or {})}}
+    if stop_when_unread is not None:
+        body["stop_when_unread"] = stop_when_unread
     async with _reached(options) as client:
-        response = await client.post(url, json={"producer": producer, "params": params or {}})
+        response = await client.post(url, json=body)
         fields = await _answer(response, status=201)
     return Started(
         session_id=text_in(fields, "session_id"),

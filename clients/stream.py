@@ -73,7 +73,7 @@ class EventStream:
 
     @property
     def cursor(self) -> Cursor | None:
-        """The last event that the reader is done with; save it, and connect with it tomorrow."""
+        """The last event that the reader is done with; save its `str()`, and connect with it, parsed, tomorrow."""
         return self._position.cursor
 
     @property
@@ -242,5 +242,8 @@ class Client(Protocol):
     wire: Wire
 
     def connect(self, url: str, *, after: After = "start", options: Options = DEFAULTS) -> EventStream:
-        """Return the stream at *url*, to be entered with `async with`. Raises ValueError for what isn't a URL."""
+        """Return the stream at *url*, to be entered with `async with`.
+
+        Raises ValueError for what isn't a URL, and for an *after* that is no place.
+        """
         ...

@@ -10,7 +10,8 @@ from typing import Final
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# The last is uvicorn's message once more, with colours.
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _PLAIN = re.compile(r"[^\s\"=]+")
 # 16 random bytes in URL-safe base64, which is what a session's id is, wherever it stands.
 _ID = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{18}(?![A-Za-z0-9_-])")

@@ -16,6 +16,7 @@ from producers.errors import (
     ConnectionLost,
     CursorExpired,
     InvalidCursor,
+    Refused,
     StreamError,
     StreamFailed,
     StreamLost,
@@ -133,6 +134,7 @@ class Watcher:
     def __init__(self, screen: Screen, *, skip_gaps: bool = False) -> None:
         self._screen = screen
         self._options = Options(sleep=self._wait, on_gap=self._skip if skip_gaps else "raise")
+        self._url = ""
         self._stream: EventStream | None = None
         self._events = 0
 
@@ -144,6 +146,7 @@ class Watcher:
             else:
                 client = await _client(url, lane)
                 url = (await start(url, producer, params)).links[lane]
+            self._url = url
             connecting = client.connect(url, after=after, options=self._options)
             async with connecting as self._stream:
                 async for event in self._stream:
@@ -152,7 +155,7 @@ class Watcher:
         except (StreamError, ValueError) as error:
             if self._stream is None:
                 raise click.ClickException(_why_not(error, url)) from error
-            how, advice = _what_now(error)
+            how, advice = _what_now(error, self._again(self._stream))
             return self._end(FAILED, f"{self.summary(how)}; {advice}")
         return self._end(0, self.summary(str(self._stream.outcome)))
 
@@ -166,7 +169,10 @@ class Watcher:
         """Say how to go on where the user has stopped."""
         if self._stream is None:
             return "interrupted"
-        return f"{self.summary('interrupted')}; go on with --after {self._stream.cursor}"
+        return f"{self.summary('interrupted')}; go on with {self._again(self._stream)}"
+
+    def _again(self, stream: EventStream) -> str:
+        return f"streamlanes watch {self._url} --after {stream.cursor}"
 
     async def _wait(self, delay: float) -> None:
         self._tell(f"connection lost; trying again in {delay:.1f} s")
@@ -209,7 +215,7 @@ def _why_not(error: StreamError | ValueError, url: str) -> str:
     match error:
         case CursorExpired(oldest=oldest):
             return f"{_gone(error)}: --after {oldest}, or --on-gap skip"
-        case ConnectionLost():
+        case ConnectionLost() if not isinstance(error.__cause__ or error, Refused):
             server = urlsplit(url)
             return f"can't reach {server.scheme}://{server.netloc} ({error}); is `streamlanes serve` running there?"
         case _:
@@ -222,7 +228,7 @@ def _gone(error: CursorExpired) -> str:
     return f"{error.missing} events after {error.after} are no longer kept; what is kept begins"
 
 
-def _what_now(error: StreamError | ValueError) -> tuple[str, str]:
+def _what_now(error: StreamError | ValueError, again: str) -> tuple[str, str]:
     match error:
         case StreamFailed():
             return "failed", "its producer raised an error, which the server's log shows; start a new stream"
@@ -231,6 +237,6 @@ def _what_now(error: StreamError | ValueError) -> tuple[str, str]:
         case CursorExpired(oldest=oldest):
             return "incomplete", f"{_gone(error)}: --after {oldest}, or --on-gap skip"
         case StreamLost():
-            return "lost", f"{error}; watch it again with --after and the cursor"
+            return "lost", f"{error}; try again with {again}"
         case _:
             return "broken off", str(error)

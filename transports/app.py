@@ -104,6 +104,8 @@ def create_app(
         app = FastAPI(lifespan=lifespan)
         app.mount("/streams", create_app(service))
 
+    docs/deploying.md has the rest: leaving at SIGTERM, and the options that uvicorn needs.
+
     Raises ValueError for a lane whose name is taken or isn't a URL segment.
     """
     running = StreamService() if service is None else service

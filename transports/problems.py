@@ -144,7 +144,9 @@ def field_errors(error: ValidationError | RequestValidationError, prefix: Sequen
         names = () if part["type"] == "json_invalid" else part["loc"]
         location = [str(name) for name in names if name not in {"body", "query", "path", "header"}]
         field = ".".join([*prefix, *location])
-        message = part["msg"] if field else f"{part['msg']}; send a JSON object, as Content-Type: application/json"
+        message = part["msg"].removeprefix("Value error, ")  # what a validator of ours says is a whole sentence
+        if not field:
+            message += "; send a JSON object, as Content-Type: application/json"
         found.append({"field": field[:MAX_FIELD] or "body", "message": message[:MAX_FIELD]})
     return found
 

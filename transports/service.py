@@ -132,13 +132,14 @@ class StreamService:
 
             async def leave() -> None:
                 await service.drain()
+                await service.close()               # their readers hold the server until they are told
                 server.should_exit = True           # a uvicorn.Server
 
-        or, where the platform announces it (Kubernetes' preStop hook), a route of the app's that awaits
-        `service.drain()`. Then `timeout_graceful_shutdown` (uvicorn), so that a reader who takes nothing can't hold
-        the server, and in the lifespan `async with service`, whose end stops the rest. sse-starlette ends its
-        responses by itself as soon as uvicorn is told to stop, without staggering them; where that comes before the
-        drain, set `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
+        (docs/deploying.md has all of it) or, where the platform announces it (Kubernetes' preStop hook), a route of
+        the app's that awaits the first two. Then `timeout_graceful_shutdown` (uvicorn), so that a reader who takes
+        nothing can't hold the server. sse-starlette ends its responses by itself as soon as uvicorn is told to stop,
+        without staggering them; where that comes before the drain, set
+        `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
         """
         limit = self.settings.drain if seconds is None else seconds
         self.departure.begin(limit)
@@ -329,10 +330,15 @@ class StreamService:
             logger.exception("producer was cancelled", extra=session.fields)
             outcome = Outcome.FAILED
         finally:
-            session.running = False
-            session.inbox.close()
-            self._look_idle()
-        await self._finish(session, outcome)
+            stopped = not session.running
+            self._end(session)
+        if not stopped:  # else its end has been told, and its log may be gone
+            await self._finish(session, outcome)
+
+    def _end(self, session: Session) -> None:
+        session.running = False
+        session.inbox.close()
+        self._look_idle()
 
     async def _finish(self, session: Session, outcome: Outcome) -> None:
         self.metrics.ended[outcome] += 1
@@ -342,9 +348,7 @@ class StreamService:
     async def _stop(self, session: Session) -> None:
         if session.running and session.task is not None:
             session.task.cancel()
-            session.running = False
-            session.inbox.close()
-            self._look_idle()
+            self._end(session)
             await self._finish(session, Outcome.ORPHANED)
 
     def _forget(self, session: Session) -> None:
@@ -354,7 +358,7 @@ class StreamService:
         if session.running:
             self.metrics.ended[Outcome.DELETED] += 1
             logger.info("ended", extra={**session.fields, "outcome": Outcome.DELETED, "events": session.head})
-        self._look_idle()
+        self._end(session)
 
     async def _sweep(self) -> None:
         while True:

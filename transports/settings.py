@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from producers.log import Retention
 from producers.wire import HEARTBEAT
+from transports.authority import AllowedHosts, Origin
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -17,7 +18,8 @@ Count = Annotated[int, Field(ge=1)]
 class Settings(BaseSettings):
     """What a server keeps to. Each may be set by `STREAMLANES_` and its name in capitals, and by an option of `serve`.
 
-    Over a limit on numbers a request is answered 429 with Retry-After, over one on sizes 413.
+    Over a limit on numbers a request is answered 429 with Retry-After, over one on sizes 413. Raises ValueError
+    (pydantic's ValidationError) for what can't be meant: a limit of 0, hosts with ports, origins with paths.
     """
 
     model_config = SettingsConfigDict(env_prefix="STREAMLANES_", frozen=True, extra="ignore")
@@ -46,7 +48,9 @@ class Settings(BaseSettings):
         default=10.0, description="Seconds that running sessions may go on after SIGTERM."
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("localhost", "127.0.0.1", "::1"), description="Names that the server may be addressed by; * is any."
+        default=("localhost", "127.0.0.1", "::1"),
+        min_length=1,
+        description="Names that the server may be addressed by; * is any.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Other origins whose pages may read (CORS), such as https://app.example.com."
@@ -57,6 +61,20 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         """Read a list as the environment and the command line have it: with commas."""
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        AllowedHosts(patterns)
+        return patterns
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """No `*` either, which with cookies allowed would let any page read as its visitor."""
+        for origin in origins:
+            Origin.parse(origin)
+        return origins
 
     @property
     def retention(self) -> Retention:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from clients import discover
 from clients.messages import Ended, Gap, Message, Opened, Ping, Received
 from clients.position import Position
-from producers.errors import CursorExpired, ProtocolViolation, StreamFailed, StreamOrphaned
-from producers.events import Cursor, Event, Outcome
-from tests.clients.peers import as_message, at, numbered
+from producers.errors import CursorExpired, InvalidCursor, ProtocolViolation, StreamFailed, StreamOrphaned
+from producers.events import After, Cursor, Event, Outcome
+from producers.wire import Wire
+from tests.clients.peers import WIRES, as_message, at, numbered
 
 OPEN = Opened(at(0), 15)
 ONE, TWO, THREE = numbered(3)
@@ -28,6 +30,14 @@ def test_an_event_is_given_first_and_the_cursor_moves_then() -> None:
     assert position.cursor == at(0)
     position.settle()
     assert position.cursor == at(1)
+
+
+@pytest.mark.parametrize("after", ["k3f9a2:1", "later", "", ["k3f9a2", 1], None])
+@pytest.mark.parametrize("wire", WIRES)
+def test_what_is_no_place_to_begin_is_refused_before_anything_is_sent(wire: Wire, after: After) -> None:
+    """Above all the text of a saved cursor, which the server would take, until it can't continue it."""
+    with pytest.raises(InvalidCursor, match=r"Cursor\.parse"):
+        discover()[wire].connect("http://127.0.0.1:1/lane/id", after=after)
 
 
 def test_a_new_connection_reads_on_from_the_cursor() -> None:

@@ -52,6 +52,14 @@ async def test_start_gives_links_that_can_be_connected_to() -> None:
     assert json.loads(body) == {"producer": "tokens", "params": {"rate": 5}}
 
 
+async def test_a_session_can_be_started_that_stops_when_unread() -> None:
+    fields: JSON = {"session_id": "x", "cursor": "k3f9a2:0", "links": {}}
+    async with answering(201, fields) as (url, requests):
+        await start(url, "tokens", stop_when_unread=0)
+    body = requests[0].partition(b"\r\n\r\n")[2]
+    assert json.loads(body) == {"producer": "tokens", "params": {}, "stop_when_unread": 0}
+
+
 async def test_lanes_are_named_with_their_wires() -> None:
     async with answering(200, {"status": "ok", "lanes": {"sse": "sse", "ws": "websocket"}}) as (url, requests):
         assert await lanes(url) == {"sse": "sse", "ws": "websocket"}

@@ -9,13 +9,14 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from producers.events import Event
 from streamlanes.watch import Screen
 from tests.serving import serving
 from tests.sources import AWKWARD, sources
-from transports import SharedStream, StreamService
+from transports import Settings, SharedStream, StreamService
 
 
 @pytest.fixture
@@ -109,6 +110,13 @@ async def test_a_server_that_is_not_there() -> None:
     assert f"can't reach http://127.0.0.1:{port}" in err
 
 
+async def test_a_server_that_takes_no_more_is_there() -> None:
+    async with serving(StreamService(settings=Settings(max_sessions=1))) as url, httpx.AsyncClient() as http:
+        (await http.post(f"{url}/start", json={"producer": "echo"})).raise_for_status()
+        status, _, err = await watched(url, "--start", "tokens")
+    assert (status, err) == (2, "streamlanes: there are too many sessions; try again later\n")
+
+
 async def test_an_interrupt_says_where_to_go_on(url: str) -> None:
     process = await begin(url, "--start", "silent")
     assert process.stdout is not None
@@ -119,6 +127,7 @@ async def test_an_interrupt_says_where_to_go_on(url: str) -> None:
     told = err.decode().splitlines()
     assert len(told) == 1
     assert told[0].startswith("interrupted: 3 events")
+    assert f"go on with streamlanes watch {url}/sse/" in told[0]  # whose id nobody else was told
     assert told[0].split()[-1].endswith((":3", ":2"))  # 2: it was stopped before it asked for the next
 
 

@@ -127,6 +127,12 @@ def test_fields_are_key_and_value_on_one_line() -> None:
     assert "\n" not in line
 
 
+def test_what_a_library_means_for_terminals_is_left_out() -> None:
+    fields = {"color_message": "Started server process [\x1b[36m%d\x1b[0m]"}
+    line = KeyValues().format(logging.makeLogRecord({"msg": "Started", "levelname": "INFO", "name": "s", **fields}))
+    assert line.endswith(" INFO s Started")
+
+
 async def test_no_log_has_an_id(capfd: pytest.CaptureFixture[str]) -> None:
     with serve_process("--log-level", "debug", "--max-readers", "1", "--drain", "0", "--max-event-bytes", "50") as (
         url,

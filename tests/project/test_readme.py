@@ -35,6 +35,16 @@ async def test_the_producer_is_served_and_the_client_reads_it() -> None:
     assert str(printed[3][0]) == "completed"
 
 
+def test_the_tests_that_the_guarantees_name_are_there() -> None:
+    tests = Path(__file__).parents[1]
+    rows = [line for line in (tests.parent / "docs" / "guarantees.md").read_text().splitlines() if line[:2] == "| "]
+    promises = [row.split(" | ")[-1] for row in rows if not row.startswith(("| promise", "| ---"))]
+    for shown_by in promises:
+        named = re.findall(r"`(\w+/\w+\.py)`", shown_by)
+        assert named, shown_by
+        assert all((tests / name).exists() for name in named), shown_by
+
+
 def test_the_folders_are_those_that_it_names() -> None:
     root = Path(__file__).parents[2]
     for folder in re.findall(r"^\| `(\w+)/` \|", README, re.MULTILINE):

@@ -28,8 +28,9 @@ from tests.serving import serving_app
 from tests.sources import AWKWARD, sources
 from transports import SharedStream, StreamService, discover
 from transports.app import sessions_router
+from transports.authority import AllowedHosts, Authority, Origin
 from transports.authorization import Authorize, BearerToken, Forbidden, Unauthenticated, selected_subprotocol
-from transports.security import SECURITY_HEADERS, AllowedHosts, Authority, Origin, Security, secured
+from transports.security import SECURITY_HEADERS, Security, secured
 from transports.settings import Settings
 
 PAGE: Final = "https://app.example.com"
@@ -261,7 +262,7 @@ async def test_a_handshake_is_refused_where_the_server_has_no_denial_responses()
 @pytest.mark.parametrize("origin", ["*", "null", "app.example.com", f"{PAGE}/", f"{PAGE}/x", "https://*.example.com"])
 def test_an_origin_that_no_page_has_is_refused_at_the_start(origin: str) -> None:
     with pytest.raises(ValueError, match="isn't"):
-        secured(FastAPI(), Settings(allowed_origins=(origin,)))
+        Settings(allowed_origins=(origin,))
 
 
 # CORS
