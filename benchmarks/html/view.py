@@ -116,13 +116,18 @@ def _comparisons(
             names = [
                 name
                 for name in METRICS
-                if any(entry.metric == name for entry in here) and (name in PRINCIPAL and principal) is not folded
+                if (name in PRINCIPAL and principal) is not folded
+                and (
+                    any(entry.metric == name for entry in here)
+                    # With a round or a lane alone there are medians all the same.
+                    or (not folded and any(name in trial.figures for trial in trials))
+                )
             ]
             if names:
                 title = words.place(kind, dict(point), several=several)
                 yield model.Comparison(
                     title=f"{title}: {'further metrics' if principal else 'all metrics'}" if folded else title,
-                    baseline=here[0].reference,
+                    baseline=here[0].reference if here else "",
                     groups=tuple(_group(METRICS[name], trials, here) for name in names),
                     folded=folded,
                 )
@@ -130,13 +135,13 @@ def _comparisons(
 
 def _group(metric: Metric, trials: Sequence[Result], entries: Sequence[Entry]) -> model.Group:
     of_metric = {entry.lane: entry for entry in entries if entry.metric == metric.name}
-    baseline = next(iter(of_metric.values())).reference
+    baseline = next((entry.reference for entry in of_metric.values()), "")
     return model.Group(
         title=words.heading(metric.name),
         unit=words.unit(metric),
         better=metric.better,
         meaning=metric.meaning,
-        margin=max(entry.margin for entry in of_metric.values()),
+        margin=max((entry.margin for entry in of_metric.values()), default=0.0),
         rows=tuple(
             _row(lane, metric, [trial for trial in trials if trial.lane == lane], of_metric.get(lane), baseline)
             for lane in names(trials)

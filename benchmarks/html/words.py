@@ -105,7 +105,7 @@ def finding(
 
 def _headline(between: Sequence[Comparison], decided: Sequence[Comparison]) -> str:
     if not between:
-        return "Nothing could be compared: no two lanes have figures of the same rounds."
+        return "Nothing could be compared: that takes two lanes with figures of the same two rounds, or more."
     rounds = max(entry.rounds for entry in between)
     reference = between[0].reference
     if rounds < ROUNDS_FOR_A_VERDICT:

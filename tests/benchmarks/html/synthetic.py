@@ -105,9 +105,8 @@ def _heat(begins: list[float], times: list[float]) -> Heat:
 
 def _capacity(rng: random.Random, lane: str, number: int, mood: float) -> Iterator[Result]:
     rate = LIMIT[lane] * math.exp(mood + rng.gauss(0, 0.02))
-    yield result(
-        "capacity", lane, number, figures={"sustainable_rate": rate, "server_us_per_event": CPU_US[lane] * 0.8}
-    )
+    confirmed = {"sustainable_rate": rate, "server_us_per_event": CPU_US[lane] * 0.8}
+    yield result("capacity", lane, number, figures=confirmed)
     for load in LOADS:
         point = {"offered": load}
         if load > LIMIT[lane]:

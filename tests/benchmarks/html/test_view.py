@@ -59,7 +59,8 @@ def test_a_lane_alone() -> None:
     alone = [synthetic.result("load", "sse", 1, figures={"latency_p50_ms": 1.0})]
     shown = view(synthetic.header(), alone, compare(alone, ("sse",)), ())
     assert shown.finding.headline.startswith("Nothing could be compared")
-    assert not shown.comparisons
+    ((row,),) = [group.rows for group in shown.comparisons[0].groups]
+    assert (row.lane, row.median, row.ratio, row.judgement) == ("sse", "1.00", None, None)
 
 
 def test_a_line_ends_where_samples_do(run: list[Result]) -> None:
