@@ -65,6 +65,39 @@ def cpu_time() -> CPUTime | None:
     return CPUTime(sum(ticks), ticks[7])
 
 
+class IdleCost(NamedTuple):
+    """What a process and its connections hold, and how often it has woken."""
+
+    uss: int
+    """Unique set size, bytes: the memory that would be free if the process ended."""
+    slab: int
+    """Of the kernel, bytes: sockets and files, of all processes."""
+    wakeups: int
+    """Times that its main thread has given up its CPU by itself, and so been woken again."""
+
+
+def idle_cost(pid: int) -> IdleCost | None:
+    """Return what process *pid* holds at present; None where it can't be read.
+
+    /proc/PID/smaps_rollup and /proc/meminfo (Documentation/filesystems/proc.rst of the kernel).
+    """
+    try:
+        maps = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
+        memory = _kilobytes(Path("/proc/meminfo"))
+        status = _kilobytes(Path(f"/proc/{pid}/status"))
+        uss = maps["Private_Clean"] + maps["Private_Dirty"]
+        return IdleCost(uss * 1024, memory["Slab"] * 1024, status["voluntary_ctxt_switches"])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _kilobytes(path: Path) -> dict[str, int]:
+    """Return the numbers of a file of lines like `Name:   12 kB`."""
+    fields = (line.partition(":") for line in path.read_text(encoding="ascii", errors="replace").splitlines())
+    words = ((name, value.split()) for name, _, value in fields)
+    return {name: int(value[0]) for name, value in words if value and value[0].isdigit()}
+
+
 def boot_id() -> str:
     """Return the name of the machine's present boot: CLOCK_MONOTONIC means something only within it."""
     return _read("/proc/sys/kernel/random/boot_id")

@@ -21,7 +21,7 @@ def difference_table(found: Difference) -> Table:
     rows = sorted(found.entries, key=lambda entry: ORDER.index(entry.verdict))
     return Table(
         title="B against A",
-        head=("lane", "trials", "figure", "A", "B", "B/A", "interval", "p", "verdict"),
+        head=("lane", "figure", "A", "B", "B/A", "interval", "p", "verdict"),
         rows=tuple(_cells(entry) for entry in rows),
         notes=(
             "A, B: medians. B/A: ratio of geometric means, interval and p by Welch's t on logarithms, after",
@@ -78,8 +78,7 @@ def _head(before: Run, after: Run) -> list[str]:
 def _cells(entry: Comparison) -> tuple[str, ...]:
     metric = METRICS[entry.metric]
     return (
-        entry.lane,
-        where(entry.kind, entry.point),
+        f"{entry.lane}, {where(entry.kind, entry.point)}",
         " ".join(part for part in (metric.title, metric.unit.replace("us/", "µs/")) if part),
         number(entry.median_reference),
         number(entry.median_lane),

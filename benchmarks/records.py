@@ -27,7 +27,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
-from benchmarks.clocks import ProcessTime
+from benchmarks.clocks import IdleCost, ProcessTime
 from benchmarks.expected import Expected
 from benchmarks.tasks import Task
 
@@ -66,6 +66,15 @@ class Spec:
     """Of which this is one; shard n has every so many-th session or reader from the n-th on."""
 
 
+class Traffic(NamedTuple):
+    """What TCP counted on a reader's connections, without what opens and closes them."""
+
+    bytes_up: int
+    bytes_down: int
+    segments: int
+    """In both directions, bare acknowledgements included."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What one reader saw, besides its events."""
@@ -91,6 +100,8 @@ class Reader:
     """Events that the server said it no longer had; it doesn't say so in silence."""
     error: str | None
     """Why the reading ended early."""
+    traffic: Traffic | None = None
+    """Over all its connections, where that was asked for."""
 
 
 class Sample(NamedTuple):
@@ -99,6 +110,8 @@ class Sample(NamedTuple):
     at_ns: int
     server: ProcessTime
     engine: ProcessTime
+    idle: IdleCost | None = None
+    """Of the server, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +121,8 @@ class Engine:
     boot_id: str
     time_namespace: str
     loop: str
+    before: tuple[Sample, ...] = ()
+    """While it was being prepared."""
     samples: tuple[Sample, ...]
     """The first as the window begins, the last as it ends, others between."""
     readers: tuple[Reader, ...]

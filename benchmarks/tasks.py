@@ -41,6 +41,10 @@ class Audience:
     """Seconds over which they come, evenly, from the start of the engine's clock."""
     stay: float | None = None
     """Seconds after the window's begin at which all leave; None: at the stream's end."""
+    probe: bool = False
+    """Whether the server's memory and wake-ups are sampled too, as the readers come and afterwards."""
+    traffic: bool = False
+    """Whether what went over each connection is counted, as TCP has it."""
     task: Literal["audience"] = "audience"
 
 

@@ -107,7 +107,7 @@ def _specs(plan: TrialPlan, server: Server, count: int) -> list[bytes]:
     started: Started | None = None
     begins_at: float | None = None
     if workload.stream is not None:
-        begins_at = time.time() + workload.expected[0].first_ns / 1e9 + workload.warm_up
+        begins_at = time.time() + workload.opens
         started = plan.subject.start(server, workload)
     elif count > 1 and isinstance(workload.task, Sessions):
         begins_at = time.time() + TOGETHER

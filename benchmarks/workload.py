@@ -36,6 +36,8 @@ class Workload:
     """Seconds from due to received, for goodput."""
     stream: Session | None = None
     """Started for an audience; its first event is due as `expected` says, so that the readers are there by then."""
+    opens: float = 0.0
+    """Seconds from the stream's creation to when the window begins."""
     warm_up: float = 0.0
     """Seconds from the stream's first event in which events are left out of all figures."""
     options: Sequence[str] = ()

@@ -16,7 +16,7 @@ from clients.messages import Message, excerpt
 from clients.options import DEFAULTS, Options
 from clients.refusals import refused_with_code, refused_with_status
 from clients.stream import Client, EventStream
-from producers.errors import ConnectionLost, ProtocolViolation, StreamEnded, StreamError
+from producers.errors import ConnectionLost, MessageRefused, ProtocolViolation, StreamEnded, StreamError
 from producers.events import After
 from producers.wire import WEBSOCKET, Wire
 
@@ -67,19 +67,29 @@ class Frames:
 
     def __init__(self) -> None:
         self._connection: client.ClientConnection | None = None
+        self._sent = self._too_long = False
 
     @contextmanager
     def over(self, connection: client.ClientConnection) -> Iterator[None]:
         """Send over *connection* in this block."""
         self._connection = connection
+        self._sent = False
         try:
             yield
+        except ConnectionClosed as error:
+            if self._sent and error.rcvd is not None and error.rcvd.code == CloseCode.MESSAGE_TOO_BIG:
+                self._too_long = True
+            raise
         finally:
             self._connection = None
 
     async def send(self, text: str) -> None:
+        if self._too_long:
+            self._too_long = False
+            raise MessageRefused("an earlier message was longer than the server takes any, and this one not sent")
         if self._connection is None:
             raise ConnectionLost("there is no connection just now; reading the stream makes a new one")
+        self._sent = True
         try:
             await self._connection.send(text)
         except ConnectionClosed as error:

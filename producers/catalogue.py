@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from producers import echo, ticker, tokens
+from producers import echo, replay, ticker, tokens
 from producers.producer import Producer
+from producers.replay import Recording
 
 PRODUCERS: Final[Mapping[str, Producer[Any]]] = {  # each has parameters of its own type
-    producer.name: producer for producer in (tokens.PRODUCER, ticker.PRODUCER, echo.PRODUCER)
+    producer.name: producer for producer in (tokens.PRODUCER, ticker.PRODUCER, echo.PRODUCER, replay.PRODUCER)
 }
+
+
+def with_recordings(recordings: Mapping[str, Recording]) -> Mapping[str, Producer[Any]]:
+    """Return the same producers, of which `replay` has these *recordings*."""
+    return {**PRODUCERS, replay.PRODUCER.name: replay.producer(recordings)}

@@ -51,5 +51,7 @@ class Inbox:
         return await self._queue.get()
 
     def close(self) -> None:
-        """Take no more."""
+        """Take no more, and drop what nobody will take: an ended stream may be kept for long, a full inbox is large."""
         self._closed = True
+        while not self._queue.empty():
+            self._queue.get_nowait()

@@ -32,7 +32,7 @@ def diff(run_a: Path, run_b: Path, *, anyway: bool, markdown: bool) -> None:
     differing = unlike(before.header, after.header)
     if differing and not anyway:
         said = "; ".join(differing)
-        raise click.ClickException(f"these runs can't be compared (or use --anyway); they differ in (A | B): {said}")
+        raise click.UsageError(f"these runs can't be compared (or use --anyway); they differ in (A | B): {said}")
     for line in differing:
         click.echo(f"not the same in A | B: {line}", err=True)
     found = difference(before, after)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import click
 from pydantic import ValidationError
 
-from producers.catalogue import PRODUCERS
+from producers.catalogue import PRODUCERS, with_recordings
 from producers.pacing import PipePacer
+from producers.producer import Producer
+from producers.replay import Recording, RecordingError, read_recording
 from streamlanes.arguments import text_or_file
 from streamlanes.logs import LEVELS, log_to_stderr
 from transports.problems import field_errors
@@ -28,6 +31,8 @@ logger = logging.getLogger("streamlanes")
 OFFERED = "; ".join(f"{name} ({', '.join(kind.params.model_fields)})" for name, kind in PRODUCERS.items())
 
 P = ParamSpec("P")
+
+_RECORDING_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 
 
 def settings_options(command: Callable[P, None]) -> Callable[P, None]:
@@ -53,6 +58,14 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     metavar="NAME=PRODUCER[,KEY=VALUE…]",
     help="A shared stream, read at /LANE/NAME, such as news=ticker,rate=5. A value @FILE is the file's text. "
     "May be given more than once.",
+)
+@click.option(
+    "--recording",
+    "recordings",
+    multiple=True,
+    metavar="NAME=FILE",
+    help='A recorded stream for the producer replay, read now: lines of {"at": SECONDS, "type"?: TEXT, "data": JSON}, '
+    "64 MiB and 1,000,000 events at most. May be given more than once.",
 )
 @click.option(
     "--baselines",
@@ -84,6 +97,7 @@ def serve(
     host: str,
     port: int,
     streams: tuple[str, ...],
+    recordings: tuple[str, ...],
     baselines: bool,
     journal: Path | None,
     pacer_fd: int | None,
@@ -94,14 +108,15 @@ def serve(
 
     SIGTERM (or Ctrl-C) lets running sessions end, for as long as --drain says; a second one ends them at once.
     """
-    shared = [parse_stream(text) for text in streams]
+    producers = with_recordings(read_recordings(recordings))
+    shared = [parse_stream(text, producers) for text in streams]
     names = [stream.name for stream in shared]
     for name in names:
         if names.count(name) > 1:
             raise click.BadParameter(f"two streams are named {name}; give them different names", param_hint="--stream")
     settings = read_settings(given)
     pacer = None if pacer_fd is None else connect_pacer(pacer_fd)
-    service = StreamService(shared=shared, settings=settings, journal=journal, pacer=pacer)
+    service = StreamService(producers=producers, shared=shared, settings=settings, journal=journal, pacer=pacer)
     try:
         listener = bind(host, port, send_timeout=settings.send_timeout, heartbeat=settings.heartbeat)
     except (OSError, UnicodeError) as error:
@@ -166,7 +181,26 @@ def read_settings(given: Mapping[str, str | None]) -> Settings:
         raise click.BadParameter(str(fault["message"]), param_hint=where) from error
 
 
-def parse_stream(text: str) -> SharedStream:
+def read_recordings(declared: Sequence[str]) -> Mapping[str, Recording]:
+    """Read each NAME=FILE. Raises BadParameter."""
+    recordings: dict[str, Recording] = {}
+    for text in declared:
+        name, _, file = text.partition("=")
+        if not _RECORDING_NAME.fullmatch(name) or not file:
+            raise click.BadParameter(
+                f"{text!r} isn't NAME=FILE, with a name of a-z, 0-9, - and _, at most 64 of them",
+                param_hint="--recording",
+            )
+        if name in recordings:
+            raise click.BadParameter(f"two recordings are named {name}", param_hint="--recording")
+        try:
+            recordings[name] = read_recording(Path(file))
+        except RecordingError as error:
+            raise click.BadParameter(str(error), param_hint="--recording") from error
+    return recordings
+
+
+def parse_stream(text: str, producers: Mapping[str, Producer[Any]]) -> SharedStream:
     """Read NAME=PRODUCER,KEY=VALUE…; a comma that isn't followed by KEY= belongs to the value. Raises BadParameter."""
     declared, *rest = text.split(",")
     name, equals, producer = declared.partition("=")
@@ -185,12 +219,12 @@ def parse_stream(text: str) -> SharedStream:
             params[key] += f",{part}"
         else:
             raise click.BadParameter(f"{part!r} in {text!r} isn't KEY=VALUE", param_hint="--stream")
-    if producer not in PRODUCERS:
-        known = ", ".join(PRODUCERS)
+    if producer not in producers:
+        known = ", ".join(producers)
         raise click.BadParameter(f"there is no producer {producer!r}; there are {known}", param_hint="--stream")
     values = {key: text_or_file(value) for key, value in params.items()}
     try:
-        PRODUCERS[producer].params.model_validate(values)
+        producers[producer].params.model_validate(values)
         return SharedStream(name=name, producer=producer, params=values)
     except ValidationError as error:
         faults = "; ".join(f"{fault['field']}: {fault['message']}" for fault in field_errors(error))

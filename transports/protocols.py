@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Literal, cast
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -90,10 +90,47 @@ else:
     HTTP_PROTOCOL = HTTPProtocol
 
 
+PART: Final = 4096
+"""Bytes of a WebSocket that are taken apart at once."""
+
+_NOTHING: Final = memoryview(b"")
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's, but for what a client can do wrong."""
 
+    _held = _NOTHING
+
     def data_received(self, data: bytes) -> None:
+        """Pass the bytes on, as far as the app has taken what came before.
+
+        All at once, what one read brings would be some 40,000 empty messages, of more than a hundred times its size.
+        """
+        self._held = memoryview(bytes(self._held) + data)
+        self._take_apart()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next message; between parts, others have their turn."""
+        if self._held and self.queue.empty():
+            await asyncio.sleep(0)
+            self._take_apart()
+        message = await self.queue.get()
+        if self.read_paused and not self._held and self.queue.empty():
+            self.read_paused = False
+            self.transport.resume_reading()
+        return message
+
+    def _take_apart(self) -> None:
+        while self._held and (self.close_sent or self.queue.empty()) and not self.transport.is_closing():
+            part, self._held = self._held[:PART], self._held[PART:]
+            self._part_received(bytes(part))
+        if self.transport.is_closing():
+            self._held = _NOTHING
+        elif self._held and not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def _part_received(self, data: bytes) -> None:
         """Pass the bytes on; a handshake that can't be read, such as one with too long a header, is answered."""
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
@@ -106,6 +143,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if self.initial_response is not None and self.close_sent:
             self.handshake_complete = True
+        if self.close_sent:
+            self._take_apart()  # nothing but the client's own close counts any more
 
     def handle_cont(self, event: Frame) -> None:
         """Put a fragment behind those before it: a list of a great many small ones would be many times their size."""

@@ -330,10 +330,15 @@ class StreamService:
             logger.exception("producer was cancelled", extra=session.fields)
             outcome = Outcome.FAILED
         finally:
-            session.running = False
-            session.inbox.close()
-            self._look_idle()
-        await self._finish(session, outcome)
+            stopped = not session.running
+            self._end(session)
+        if not stopped:  # else its end has been told, and its log may be gone
+            await self._finish(session, outcome)
+
+    def _end(self, session: Session) -> None:
+        session.running = False
+        session.inbox.close()
+        self._look_idle()
 
     async def _finish(self, session: Session, outcome: Outcome) -> None:
         self.metrics.ended[outcome] += 1
@@ -343,9 +348,7 @@ class StreamService:
     async def _stop(self, session: Session) -> None:
         if session.running and session.task is not None:
             session.task.cancel()
-            session.running = False
-            session.inbox.close()
-            self._look_idle()
+            self._end(session)
             await self._finish(session, Outcome.ORPHANED)
 
     def _forget(self, session: Session) -> None:
@@ -355,7 +358,7 @@ class StreamService:
         if session.running:
             self.metrics.ended[Outcome.DELETED] += 1
             logger.info("ended", extra={**session.fields, "outcome": Outcome.DELETED, "events": session.head})
-        self._look_idle()
+        self._end(session)
 
     async def _sweep(self) -> None:
         while True:

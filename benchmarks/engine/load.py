@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -19,6 +20,7 @@ from benchmarks import clocks
 from benchmarks.engine.alarm import Alarm
 from benchmarks.engine.decoding import Fault
 from benchmarks.engine.http import check
+from benchmarks.engine.meter import Meter
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender
 from benchmarks.engine.wires import WireReader
@@ -59,10 +61,11 @@ class Load:
         gc.collect()
         gc.freeze()
         begin_ns = self._begin_ns()
+        before: list[Sample] = []
         samples = [self._sample()]
         started_ns = samples[0].at_ns
         settle_ns = begin_ns - started_ns + (round(task.settle * 1e9) if isinstance(task, Sessions) else 0)
-        sampling = asyncio.create_task(self._keep_sampling(samples, settle_ns))
+        sampling = asyncio.create_task(self._keep_sampling(before, samples, settle_ns))
         give_up = asyncio.get_running_loop().time() + (begin_ns - started_ns) / 1e9 + self.spec.deadline
         try:
             match task:
@@ -79,6 +82,7 @@ class Load:
             boot_id=clocks.boot_id(),
             time_namespace=clocks.time_namespace(),
             loop=type(asyncio.get_running_loop()).__module__,
+            before=tuple(before),
             samples=tuple(samples),
             readers=tuple(recorder.result() for recorder in self.recorders),
         )
@@ -99,12 +103,16 @@ class Load:
     def _sample(self) -> Sample:
         pid = self.spec.server_pid
         server = clocks.ProcessTime(None, None) if pid is None else clocks.process_time(pid)
-        return Sample(time.monotonic_ns(), server, clocks.process_time(os.getpid()))
+        probed = pid is not None and isinstance(self.spec.task, Audience) and self.spec.task.probe
+        idle = clocks.idle_cost(pid) if probed and pid is not None else None
+        return Sample(time.monotonic_ns(), server, clocks.process_time(os.getpid()), idle)
 
-    async def _keep_sampling(self, samples: list[Sample], settle_ns: int) -> None:
-        if settle_ns > 0:
-            await asyncio.sleep(settle_ns / 1e9)
-            samples[:] = [self._sample()]  # what came before was preparation
+    async def _keep_sampling(self, before: list[Sample], samples: list[Sample], settle_ns: int) -> None:
+        opens_ns = samples[0].at_ns + settle_ns
+        while (left := (opens_ns - time.monotonic_ns()) / 1e9) > 0:
+            await asyncio.sleep(min(left, SAMPLE_SECONDS))
+            before += samples
+            samples[:] = [self._sample()]
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
             samples.append(self._sample())
@@ -166,7 +174,14 @@ class Load:
                     reading.cancel()
 
     async def _listen(self, url: URL, recorder: Recorder) -> None:
-        async with _client(recorder) as http:
+        counting = isinstance(self.spec.task, Audience) and self.spec.task.traffic
+        with Meter() if counting else nullcontext() as meter:
+            await self._read(url, recorder, meter)
+            if meter is not None:
+                recorder.traffic = meter.total()
+
+    async def _read(self, url: URL, recorder: Recorder, meter: Meter | None) -> None:
+        async with _client(recorder, meter) as http:
             recorder.request_ns = time.monotonic_ns()
             expected = recorder.epoch
             await self.reader.read(http, url, recorder)
@@ -225,9 +240,10 @@ async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -
         recorder.ended()
 
 
-def _client(recorder: Recorder) -> aiohttp.ClientSession:
+def _client(recorder: Recorder, meter: Meter | None = None) -> aiohttp.ClientSession:
+    sockets = None if meter is None else meter.socket
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=sockets),
         trace_configs=[recorder.trace()],
         timeout=aiohttp.ClientTimeout(total=None),
         headers={"Accept-Encoding": "identity"},

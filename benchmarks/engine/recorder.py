@@ -8,7 +8,7 @@ import zlib
 import aiohttp
 
 from benchmarks.engine.decoding import Events, Place
-from benchmarks.records import Column, Reader, Sends
+from benchmarks.records import Column, Reader, Sends, Traffic
 
 
 class Recorder:
@@ -26,6 +26,7 @@ class Recorder:
         self.epoch = ""
         self.outcome: str | None = None
         self.missing = 0
+        self.traffic: Traffic | None = None
         self.error: str | None = None
         self._checksum = 0
         self._ended_ns = 0
@@ -63,6 +64,7 @@ class Recorder:
             outcome=self.outcome,
             missing=self.missing,
             error=self.error,
+            traffic=self.traffic,
         )
 
     def trace(self) -> aiohttp.TraceConfig:

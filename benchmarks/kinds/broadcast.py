@@ -66,6 +66,7 @@ class Broadcast:
             point={"readers": readers, "rate": rate} if len(self.readers) > 1 else {},
             deadline=self.deadline,
             stream=stream,
+            opens=delay + self.warm_up,
             warm_up=self.warm_up,
         )
 

@@ -5,30 +5,34 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Final
 
 from benchmarks.environment import environment
 from benchmarks.gate import Verdict
 from benchmarks.processes import placement
-from benchmarks.results import Header
+from benchmarks.results import Header, Result
 from benchmarks.scenario import Scenario
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What the statistics read of a result."""
-
-    trial: str = "1"
-    kind: str = "load"
-    lane: str = "sse"
-    round: int = 1
-    point: Mapping[str, float] = field(default_factory=dict)
-    verdict: Verdict = field(default_factory=Verdict)
-    overloaded: bool = False
-    window_ns: int = 1_500_000_000
-    figures: Mapping[str, float] = field(default_factory=dict)
-    histograms: Mapping[str, str] = field(default_factory=dict)
-    samples: Mapping[str, int] = field(default_factory=dict)
+BLANK: Final = Result(
+    trial="1",
+    kind="load",
+    lane="sse",
+    round=1,
+    point={},
+    readers=1,
+    events=1_000,
+    verdict=Verdict(),
+    overloaded=False,
+    window_ns=1_500_000_000,
+    figures={},
+    histograms={},
+    samples={},
+    heat=None,
+    timeline=None,
+    caveats=(),
+)
+"""A correct trial of which nothing is known."""
 
 
 def header(*lanes: str) -> Header:
@@ -37,11 +41,7 @@ def header(*lanes: str) -> Header:
         started="2026-01-01T00:00:00+00:00",
         command="streamlanes compare tokens",
         scenario=Scenario(name="tokens", lanes=lanes or ("sse", "ws")),
-        text_sha256=None,
-        trace=None,
-        sessions=2,
-        events=1_000,
-        duration=1.0,
+        trials=20,
         environment=environment(placement()),
     )
 
@@ -55,7 +55,7 @@ def run(
     seed: int = 1,
     kind: str = "load",
     point: Mapping[str, float] | None = None,
-) -> list[Trial]:
+) -> list[Result]:
     """Return the trials of a run: log-normal figures around each lane's level, with a mood that a round's lanes share.
 
     *noise* is the standard deviation of a figure's logarithm; that of the mood is 0.3.
@@ -65,7 +65,8 @@ def run(
     for number in range(1, rounds + 1):
         mood = {metric: random_.gauss(0, 0.3) for metric in metrics}
         found += [
-            Trial(
+            replace(
+                BLANK,
                 trial=f"{kind}-{number}-{lane}",
                 kind=kind,
                 lane=lane,

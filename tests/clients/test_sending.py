@@ -140,6 +140,27 @@ async def test_a_shared_stream_takes_nothing(url: str, lane: str) -> None:
                 await stream.send(1)
 
 
+async def test_what_is_longer_than_a_body_may_be_is_told_too(lane: str) -> None:
+    """A WebSocket that it comes over is closed (1009): its reader goes on over a new one, and its sender learns why."""
+    service = StreamService(producers=sources(), settings=Settings(max_message_bytes=100, max_body_bytes=1000, drain=0))
+    client = clients.discover()[discover()[lane].wire]
+    async with serving(service) as url, asyncio.timeout(20):
+        session = await service.start("echo", {})
+        async with client.connect(f"{url}/{lane}/{session.id}", options=Options(first_delay=0.001)) as stream:
+            if discover()[lane].wire == WEBSOCKET:
+                await stream.send("x" * 1000)
+                reading = asyncio.create_task(anext(stream))
+                while not stream.reconnects:
+                    await asyncio.sleep(0)
+                with pytest.raises(MessageRefused, match="longer"):
+                    await stream.send("not sent")
+                await stream.send("sent")
+                assert (await reading).data == '"sent"'
+            else:
+                with pytest.raises(RequestRejected, match="1000"):
+                    await stream.send("x" * 1000)
+
+
 async def test_what_is_not_json_is_not_sent(url: str, service: StreamService, lane: str) -> None:
     session = await service.start("echo", {})
     stream = connect(url, lane, session.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tracemalloc
 from contextlib import AsyncExitStack
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.guarantees.wires import UPGRADE, connected, frame, get, rest, served, status_of, tasks, until
+from tests.guarantees.readers import connect
+from tests.guarantees.wires import UPGRADE, connected, frame, get, rest, served, start, status_of, tasks, until
 from tests.sources import sources
 from transports import Settings, SharedStream, StreamService
 
@@ -150,3 +152,39 @@ async def test_many_small_fragments_and_pings_take_no_memory() -> None:
         now, _ = tracemalloc.get_traced_memory()
         assert now - held < 3_000_000
     assert not service.connections
+
+
+async def test_many_small_messages_of_one_who_does_not_read_take_little_memory() -> None:
+    """One read brings 40,000 of them; taken apart, they are more than a hundred times its size."""
+    backlog = SharedStream(name="a", producer="ticker", params={"arrivals": "at-once", "count": 2000, "size": 4096})
+    service = StreamService(shared=[backlog])
+    flood = frame(1) * 1_000_000
+    async with served(service) as (url, _), AsyncExitStack() as stack:
+        sock = stack.enter_context(connect(url, HANDSHAKE))
+        sock.setblocking(False)
+        await until(lambda: {connection._sending for connection in service.connections} == {1})  # and will be for ever
+        tracemalloc.start()
+        stack.callback(tracemalloc.stop)
+        held, _ = tracemalloc.get_traced_memory()
+        flooding = asyncio.create_task(asyncio.get_running_loop().sock_sendall(sock, flood))
+        await until(lambda: {connection._sending for connection in service.connections} == {2})
+        _, most = tracemalloc.get_traced_memory()
+        flooding.cancel()
+        assert most - held < 2_000_000
+    assert not service.connections
+
+
+@pytest.mark.parametrize("end", ["close", "cut"])
+async def test_all_of_many_small_messages_arrive(end: str) -> None:
+    """Also those that wait to be taken apart when their sender leaves."""
+    service = StreamService(producers=sources(), settings=Settings(max_inbox=20_000))
+    async with served(service) as (url, http):
+        session = service.sessions[await start(http, "silent")]
+        messages = b"".join(frame(1, str(n).encode()) for n in range(15_000))
+        async with connected(url, get(f"/ws/{session.id}", UPGRADE)) as (reader, writer):
+            assert await status_of(reader) == 101
+            writer.write(messages + (frame(8, (1000).to_bytes(2)) if end == "close" else b""))
+            writer.write_eof()
+            await rest(reader)
+        await until(lambda: not service.connections)
+        assert [await session.inbox.get() for _ in range(15_000)] == list(range(15_000))

@@ -229,6 +229,45 @@ async def test_a_tombstone_tells_for_a_minute(service: StreamService, clock: Clo
         await outcome(service, session.id)
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("end", ["abandoned", "deleted", "stopped"])
+async def test_a_producer_that_does_not_stop_well_harms_no_other(end: str, goes_on: bool, clock: Clock) -> None:
+    """Its stream's end has been told by then, its log may be gone, and nobody is left to be told of anything."""
+    waits = asyncio.Event()
+
+    async def bad(_: NoParams, __: Context) -> AsyncGenerator[Item, None]:
+        try:
+            waits.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not goes_on:
+                raise RuntimeError("the cleaning up failed") from None
+        yield Item(2)
+
+    producers = {"bad": Producer("bad", NoParams, bad), **sources()}
+    service = StreamService(producers=producers, settings=Settings(session_ttl=TTL), clock=clock)
+    async with asyncio.timeout(AT_ONCE), service:
+        other = await service.start("silent", {})
+        session = await service.start("bad", {}, stop_when_unread=0)
+        await waits.wait()
+        with service.reading(other.id):
+            if end == "deleted":
+                await service.delete(session.id)
+            elif end == "abandoned":
+                clock.now += TTL
+                await sweep(service)
+            else:
+                with service.reading(session.id):
+                    pass
+                await sweep(service)
+            assert session.task is not None
+            await asyncio.wait([session.task])
+            await asyncio.sleep(0)  # in which a task group would learn of it
+            service.check_running()
+            assert other.running
+            assert service.metrics.ended == {Outcome.ORPHANED if end == "stopped" else Outcome.DELETED: 1}
+
+
 @pytest.mark.parametrize("end", ["drain", "close"])
 async def test_a_session_that_begins_while_the_service_ends_is_refused_and_leaves_nothing(
     end: str, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
@@ -92,6 +93,24 @@ async def test_a_full_inbox_is_told_and_what_was_taken_is_kept() -> None:
         inbox = running.sessions[session].inbox
         assert [await inbox.get() for _ in range(3)] == [0, 1, 2]
         assert (await http.post(f"/send/{session}", json=6)).status_code == 202
+
+
+async def test_an_ended_session_keeps_no_messages() -> None:
+    """16 MB of them by default, and several times that as Python's objects, for as long as the session is kept."""
+    running = service(Settings(max_inbox=100))
+    async with served(running) as (_, http):
+        session = running.sessions[await start(http, "silent")]
+        tracemalloc.start()
+        try:
+            held, _ = tracemalloc.get_traced_memory()
+            for _ in range(100):
+                running.send(session.id, parse_json(json.dumps("x" * 10_000), 20_000))
+            await running._stop(session)
+            now, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert now - held < 500_000
+        assert (await http.post(f"/send/{session.id}", json=1)).status_code == 409
 
 
 async def test_only_a_sessions_own_id_reaches_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -101,6 +102,10 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--allowed-hosts", ""], "--allowed-hosts"),
         (["--allowed-origins", "app.example.com"], "--allowed-origins: 'app.example.com' isn't scheme://host"),
         (["--allowed-origins", "*"], "--allowed-origins: '*' isn't scheme://host"),
+        (["--stream", "news=replay,recording=talk"], "there is no recording 'talk'; the server has none"),
+        (["--recording", "talk"], "isn't NAME=FILE"),
+        (["--recording", "a,b=/no/such/file"], "isn't NAME=FILE"),
+        (["--recording", "talk=/no/such/file"], "/no/such/file"),
     ],
 )
 def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: str) -> None:
@@ -149,3 +154,33 @@ def test_the_baselines_are_served_when_asked_for() -> None:
         assert httpx.get(f"{url}/poll-single/s").json()["events"][0]["id"].endswith(":1")
     with serve_process() as (url, _):
         assert httpx.get(f"{url}/healthz").json()["lanes"].keys() == discover().keys()
+
+
+TALK = '{"at": 100.5, "data": "a"}\n{"at": 100.75, "type": "note", "data": {"b": 1}}\n'
+
+
+def test_recordings_named_at_the_start_are_replayed(tmp_path: Path) -> None:
+    (tmp_path / "talk.jsonl").write_text(TALK)
+    given = ["--recording", f"talk={tmp_path}/talk.jsonl", "--recording", f"more={tmp_path}/talk.jsonl"]
+    with serve_process(*given, "--stream", "news=replay,recording=talk,limit=1") as (url, _):
+        assert [event["data"] for event in httpx.get(f"{url}/poll/news").json()["events"]] == ["a"]
+
+        params = {"recording": "talk", "speed": 10}
+        started = httpx.post(f"{url}/start", json={"producer": "replay", "params": params}).json()
+        lines = [json.loads(line) for line in httpx.get(f"{url}{started['links']['ndjson']}").text.splitlines()]
+        assert [(line.get("type"), line["data"]) for line in lines[1:3]] == [(None, "a"), ("note", {"b": 1})]
+
+        for name in ("nothing", f"{tmp_path}/talk.jsonl"):
+            refused = httpx.post(f"{url}/start", json={"producer": "replay", "params": {"recording": name[:64]}})
+            assert refused.status_code == 422
+            (error,) = refused.json()["errors"]
+            assert error["field"] == "params.recording"
+            assert "there are more, talk" in error["message"]
+
+
+def test_what_is_wrong_in_a_recording_is_said_before_it_serves(tmp_path: Path) -> None:
+    (tmp_path / "talk.jsonl").write_text(f'{TALK}{{"at": 99, "data": 1}}\n')
+    done = serve("--recording", f"talk={tmp_path}/talk.jsonl")
+    assert done.returncode == 2
+    assert f"{tmp_path}/talk.jsonl, line 3: expected" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
