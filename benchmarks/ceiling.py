@@ -48,7 +48,7 @@ class Ceiling:
 def null_server(
     folder: Path, *, cpu: int | None = None, events: int = 50_000, size: int = 128, poll_limit: int = 256
 ) -> Iterator[tuple[str, int]]:
-    """Run the null server until the block ends; its URL and its process id. Raises ProcessError if it can't start."""
+    """Run the null server until the block ends; yields its URL and its process's id. Raises ProcessError."""
     numbers = {"events": events, "size": size, "poll-limit": poll_limit}
     command = [sys.executable, "-P", "-m", "benchmarks.servers.null"]
     command += [f"--{name}={value}" for name, value in numbers.items()]

@@ -43,22 +43,22 @@ def rows(results: Sequence[Result], kind: str, lanes: Sequence[str] | None = Non
     of_kind = [result for result in results if result.kind == kind]
     names = lane_names(of_kind) if lanes is None else lanes
     points = sorted({tuple(result.point.items()) for result in of_kind})
-    found: list[Row] = []
-    for point in points:
-        at = [
-            _row(lane, kind, dict(point), trials)
-            for lane in names
-            if (trials := [one for one in of_kind if one.lane == lane and tuple(one.point.items()) == point])
-        ]
-        floor = next((row.figures.get(COST) for row in at if row.lane == FLOOR), None)
-        found += [_over_floor(row, floor) for row in at] if floor else at
-    return found
+    found = [
+        _row(lane, kind, dict(point), trials)
+        for point in points
+        for lane in names
+        if (trials := [one for one in of_kind if one.lane == lane and tuple(one.point.items()) == point])
+    ]
+    return [_over_the_floor(row, found) for row in found]
 
 
-def _over_floor(row: Row, floor: float) -> Row:
-    if COST not in row.figures:
+def _over_the_floor(row: Row, found: Sequence[Row]) -> Row:
+    """Add to *row*, if the floor is at the same point, what multiple of it the lane's cost is."""
+    cost = row.figures.get(COST)
+    floor = next((one.figures.get(COST) for one in found if one.lane == FLOOR and one.point == row.point), None)
+    if cost is None or not floor:
         return row
-    return replace(row, figures={**row.figures, "server_x_floor": row.figures[COST] / floor})
+    return replace(row, figures={**row.figures, "floor_multiple": cost / floor})
 
 
 def lane_names(results: Sequence[Result]) -> list[str]:

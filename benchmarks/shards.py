@@ -27,6 +27,8 @@ def processes(count: int, cpus: Sequence[int] | None) -> Iterator[Executor]:
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_settle_in, initargs=(os.getpid(), cpus))
     others = set(multiprocessing.active_children())
     try:
+        # They load the engine now, and not when a stream has begun, for which its readers would then be late.
+        wait([pool.submit(os.getpid) for _ in range(count)])
         yield pool
     finally:
         # A shard that waits for its readers wouldn't hear that it is to stop.

@@ -10,11 +10,12 @@ from typing import Final
 from benchmarks import caveats, kinds
 from benchmarks.caveats import Caveat
 from benchmarks.histogram import MIN_BEYOND
-from benchmarks.lanes import Row, lane_names, rows
+from benchmarks.lanes import COST, Row, lane_names, rows
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.results import Header, Result
 
 NOTHING: Final = "-"
+FLOOR_MULTIPLE: Final = "floor_multiple"
 GATE: Final = "faults"
 GATE_NOTE: Final = "faults: events lost/repeated/reordered."
 
@@ -38,8 +39,13 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
             kind, part = kinds.discover()[name], header.scenario.part(name)
             for number, metrics in enumerate(kind.tables):
                 title = part.title() if number == 0 else ""
-                found += _table(title, [METRICS[metric] for metric in metrics], of_kind, part.notes())
+                found += _table(title, _with_floor(metrics), of_kind, part.notes())
     return found
+
+
+def _with_floor(metrics: Sequence[str]) -> list[Metric]:
+    """Return *metrics*, the multiple of the floor's cost behind the cost."""
+    return [METRICS[name] for metric in metrics for name in ([COST, FLOOR_MULTIPLE] if metric == COST else [metric])]
 
 
 def _in_order(header: Header, results: Sequence[Result]) -> list[str]:
@@ -53,7 +59,7 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
     shown = [metric for metric in metrics if any(metric.name in row.figures for row in of_kind)]
     if not shown and not title:
         return []
-    points = list(of_kind[0].point)
+    points = list(dict.fromkeys(name for row in of_kind for name in row.point))
     few = [metric for metric in shown if any(_lacks(row, metric) for row in of_kind)]
     return [
         Table(
@@ -82,7 +88,7 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
 def _cells(row: Row, points: Sequence[str], metrics: Sequence[Metric], *, whole: bool) -> tuple[str, ...]:
     return (
         row.lane,
-        *(f"{row.point[name]:,.6g}" for name in points),
+        *(f"{row.point[name]:,.6g}" if name in row.point else NOTHING for name in points),
         *((str(row.trials), gate(row)) if whole else ()),
         *(cell(metric, row.figures.get(metric.name)) for metric in metrics),
     )

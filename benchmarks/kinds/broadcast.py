@@ -95,7 +95,7 @@ KIND: Final = Kind(
     tables=(
         (
             *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_max_ms", "in_time"),
-            *("server_us_per_event", "server_x_floor", "server_cpu"),
+            *("server_us_per_event", "server_cpu"),
         ),
         ("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
     ),

@@ -76,7 +76,7 @@ KIND: Final = Kind(
     name=NAME,
     part=Saturated,
     figures=figures,
-    tables=(("rate", "server_us_per_event", "server_x_floor", "server_cpu", "engine_us_per_event", "engine_cpu"),),
+    tables=(("rate", "server_us_per_event", "server_cpu", "engine_us_per_event", "engine_cpu"),),
     paced=False,
     expects_one=True,
 )
