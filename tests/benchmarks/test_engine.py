@@ -22,6 +22,8 @@ from benchmarks.engine.load import Load
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender
 from benchmarks.engine.shard import ShardError, work
+from benchmarks.gate import Verdict, judge
+from benchmarks.kinds import broadcast
 from benchmarks.kinds import load as load_kind
 from benchmarks.records import Spec, Started, dump_spec
 from benchmarks.tasks import Again, Audience, Sessions, Task
@@ -127,6 +129,32 @@ async def test_faults_are_recorded(full: tuple[str, str], reading: Reading, erro
     assert engine.window_ns < 5_000_000_000
     engine = await Load(spec(Audience(readers=2, spread=0), deadline=0.05), FakeReader(reading)).run()
     assert [reader.error for reader in engine.readers] == [error, error]
+
+
+@pytest.mark.parametrize("lane", ["sse", "ws", "poll", "ndjson"])
+async def test_an_audience_gets_the_one_stream_once_each(lane: str) -> None:
+    part = broadcast.Broadcast(readers=(5,), deliveries=500, seconds=0.5, warm_up=0)
+    workload = (await asyncio.to_thread(part.workloads, seed=1, round_number=1, trace=None))[0]
+    (expected,) = workload.expected
+    assert workload.stream is not None
+    async with serving(StreamService()) as url:
+        async with httpx.AsyncClient() as http:
+            request = {"producer": workload.stream.producer, "params": dict(workload.stream.params)}
+            begins_at = time.time() + expected.first_ns / 1e9
+            started = (await http.post(f"{url}/start", json=request)).json()
+        epoch = started["cursor"].partition(":")[0]
+        given = dataclasses.replace(
+            spec(workload.task, url=url),
+            lane=lane,
+            begins_at=begins_at,
+            started=Started(url=url + started["links"][lane], epoch=epoch, events=expected.events),
+        )
+        load = Load(given, wires.discover()[transports.discover()[lane].wire])
+        engine = await load.run()
+    assert [reader.index for reader in engine.readers] == list(range(5))
+    for reader, recorder in zip(engine.readers, load.recorders, strict=True):
+        assert judge(reader, recorder.column, expected) == Verdict()
+        assert reader.events == 50
 
 
 async def test_an_audience_comes_at_its_times() -> None:
