@@ -96,7 +96,7 @@ def cluster(address: str) -> Iterator[Executor]:
     except (OSError, ValueError) as error:
         raise ShardError(f"there is no Dask scheduler at {address}: {error}") from error
     with client:
-        client.run(_nothing)  # type: ignore[no-untyped-call]  # see above
+        client.run(_nothing)
         yield client.get_executor()  # type: ignore[no-untyped-call]  # see above
 
 

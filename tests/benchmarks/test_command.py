@@ -131,6 +131,7 @@ def test_settings_and_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ):
         out = tmp_path / str(number)
         settings = ["--set", "load.clients=3", "--set", "load.text=a = b", "--set", "lanes=['ws', 'sse']"]
+        settings += ["--set", "saturated.events=100"]
         monkeypatch.setattr("streamlanes.compare._engine", lambda *_: nullcontext())
         assert run_main(*settings, *options, "--out", out) == 0
         header, finished = results.read(out)

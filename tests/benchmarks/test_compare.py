@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -243,7 +244,8 @@ def test_the_first_lane_twice(tmp_path: Path) -> None:
 )
 def test_shards_on_a_cluster(tmp_path: Path, scenario: Path) -> None:
     out = tmp_path / "out"
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    local = partial(LocalCluster, n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with local() as cluster:
         done = compare(
             *(scenario, "--out", out, "--lanes", "poll", "--shards", "2", "--cluster", cluster.scheduler_address)
         )

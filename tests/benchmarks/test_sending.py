@@ -58,8 +58,8 @@ async def test_every_message_comes_back_once_and_as_it_was(tmp_path: Path, lane:
     async with serving(StreamService(journal=tmp_path)) as url:
         task = await asyncio.to_thread(conversations, warm_up=True)  # which has an event loop of its own
         engine, load = await run(spec(url, lane, task))
-    columns = (each.column for each in load.recorders)
-    write_record(tmp_path, 0, pack(engine, columns, (each.sends for each in load.recorders)))
+    recorders = load.recorders
+    write_record(tmp_path, 0, pack(engine, (each.column for each in recorders), (each.sends for each in recorders)))
     ((engine, columns),) = read_engines(tmp_path)
     streams = await asyncio.to_thread(expect, task.sessions)
     for reader, column, sends, expected in zip(
