@@ -104,6 +104,15 @@ def cpu(server: Usage, window_ns: int) -> list[Caveat]:
     return _if(window_ns < SHORT_NS, window) + _if(server.cpu_ns is None, clock)
 
 
+def relayed(cpu_ns: int, window_ns: int) -> list[Caveat]:
+    """The relay between server and readers is a program on the engine's CPU; *window_ns*: the time in which it ran."""
+    share = cpu_ns / max(window_ns, 1)
+    detail = f"it used {share:.0%} of the load engine's CPU, which is in no figure"
+    return [
+        Caveat(name="readers are behind a relay in user space, which adds to every delivery", detail=detail, size=share)
+    ]
+
+
 def preliminary(rounds_of: Mapping[str, int]) -> list[Caveat]:
     """Differences between lanes may be chance. *rounds_of*: how many rounds there were of each kind of trial."""
     kinds = {kind: rounds for kind, rounds in rounds_of.items() if 0 < rounds < ROUNDS_FOR_A_VERDICT}

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Decoder, Fault
+from benchmarks.engine.decoding import Decoder, Lost
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender, posting
@@ -19,7 +19,7 @@ async def read_body(
 ) -> None:
     """Read the stream at *url* from its start to its end, and post what *sender* has meanwhile.
 
-    Raises Fault, and what aiohttp raises.
+    Raises Fault (Lost, if the connection ended before the stream), and what aiohttp raises.
     """
     try:
         async with posting(http, sender), http.get(url, headers={"Accept": accept}) as response:
@@ -30,4 +30,4 @@ async def read_body(
     finally:
         recorder.close(decoder.place)
     if decoder.place.outcome is None:
-        raise Fault("the server closed the connection before the end")
+        raise Lost("the server closed the connection before the end")

@@ -8,11 +8,21 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Events, Fault, Place
+from benchmarks.engine.decoding import Events, Fault, Lost, Place
 from benchmarks.engine.json_message import take_message
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import FRAME, Sender, sending
 from producers.wire import WEBSOCKET
+
+# 1000 is what aiohttp has for a connection that ended without a close frame, too.
+_LOST: Final = {
+    None,
+    aiohttp.WSCloseCode.OK,
+    aiohttp.WSCloseCode.GOING_AWAY,
+    aiohttp.WSCloseCode.ABNORMAL_CLOSURE,
+    aiohttp.WSCloseCode.SERVICE_RESTART,
+    aiohttp.WSCloseCode.TRY_AGAIN_LATER,
+}
 
 
 class WebSocketDecoder:
@@ -53,7 +63,8 @@ class WebSocketReader:
         finally:
             recorder.close(decoder.place)
         if decoder.place.outcome is None or code != aiohttp.WSCloseCode.OK:
-            raise Fault(f"the server closed the WebSocket with {code} ({str(message.extra or '')[:200]})")
+            ended = f"the server closed the WebSocket with {code} ({str(message.extra or '')[:200]})"
+            raise Lost(ended) if code in _LOST else Fault(ended)
 
 
 READER: Final = WebSocketReader()
