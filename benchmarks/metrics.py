@@ -141,7 +141,7 @@ _ALL: Final = (
         name="idle_bytes_per_reader",
         title="idle memory",
         unit="B/reader",
-        meaning="Unique set size of the server for one more idle reader: the slope over the number of readers that have come.",
+        meaning="Unique set size of the server for one more idle reader, as the slope over those that have come.",
     ),
     Metric(
         name="idle_slab_bytes_per_reader",

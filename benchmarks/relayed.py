@@ -29,7 +29,7 @@ class Relayed:
     """Seconds from the stream's creation to when the times of the faults begin."""
     seed: int
 
-    def __call__(self, url: str, pid: int, *, folder: Path, cpu: int | None) -> AbstractContextManager[str]:
+    def __call__(self, url: str, pid: int | None, *, folder: Path, cpu: int | None) -> AbstractContextManager[str]:
         return self._relaying(url, folder, cpu)
 
     @contextmanager

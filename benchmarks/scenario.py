@@ -87,8 +87,10 @@ def load(path: Path, overrides: Mapping[str, Setting] | None = None) -> Scenario
     """
     settings = _read(path, overrides or {})
     adapters = _adapters()
+    if "parts" in settings:  # a word of ours: in a file each part is a table
+        raise ScenarioError("parts", f"no such setting; there are {', '.join(_fields(''))}, in {path.name}")
     parts: dict[str, object] = {}
-    for kind in adapters.keys() & settings.keys():
+    for kind in [table for table in settings if table in adapters]:  # in their order, which that of trials depends on
         try:
             checked = adapters[kind].validate_python(settings.pop(kind))
         except ValidationError as error:

@@ -21,6 +21,7 @@ from producers.events import Cursor
 
 READY_SECONDS: Final = 20.0
 READY: Final = "listening on "
+PRODUCT: Final = ("streamlanes", "serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,16 @@ class Server:
     """A server that is ready."""
 
     url: str
-    pid: int
+    pid: int | None
+    """None: it isn't a process of this machine, or not of ours, so that its clocks can't be read."""
     pacer_pid: int
 
 
 @contextmanager
-def serving(folder: Path, where: Placement, options: Sequence[str] = ()) -> Iterator[Server]:
-    """Run `streamlanes serve` on a free port until the block ends, its journal in *folder*`/journal`.
+def serving(
+    folder: Path, where: Placement, options: Sequence[str] = (), program: Sequence[str] = PRODUCT
+) -> Iterator[Server]:
+    """Run a server, `python -m` *program*, on a free port until the block ends, its journal in *folder*`/journal`.
 
     Its producers are woken by a process of its own (see `producers.pacer`), beside the engine. Raises ProcessError if
     it doesn't get ready, or if the pacer failed meanwhile.
@@ -42,16 +46,20 @@ def serving(folder: Path, where: Placement, options: Sequence[str] = ()) -> Iter
     journal = folder / "journal"
     journal.mkdir()
     # -P: a folder named like one of the packages, where the user is, must not take its place.
-    command = [sys.executable, "-P", "-m", "streamlanes", "serve", "--port", "0", "--journal", str(journal), *options]
+    command = [sys.executable, "-P", "-m", *program, "--port", "0", "--journal", str(journal), *options]
     with ExitStack() as stack:
         pacer, process = _start(stack, command, folder, where)
-        for line in process.lines(READY_SECONDS):
-            if line.startswith(READY):
-                yield Server(line.removeprefix(READY).strip(), process.process.pid, pacer.process.pid)
-                if pacer.process.poll():
-                    raise pacer.error(f"ended with code {pacer.process.returncode}")
-                return
-        raise process.error("didn't start")
+        yield Server(ready(process), process.process.pid, pacer.process.pid)
+        if pacer.process.poll():
+            raise pacer.error(f"ended with code {pacer.process.returncode}")
+
+
+def ready(process: Child) -> str:
+    """Return the URL of the server that *process* is, once it says that it is ready. Raises ProcessError."""
+    for line in process.lines(READY_SECONDS):
+        if line.startswith(READY):
+            return line.removeprefix(READY).strip()
+    raise process.error("didn't start")
 
 
 def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placement) -> tuple[Child, Child]:

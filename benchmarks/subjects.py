@@ -6,14 +6,16 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from benchmarks.processes import Placement
 from benchmarks.records import Started
 from benchmarks.results import AGAIN
 from benchmarks.server import Server, serving, start
 from benchmarks.workload import Workload
-from producers.wire import Wire
+from producers.wire import SSE, Wire
+
+FLOOR: Final = "floor"
 
 
 class Contestant(Protocol):
@@ -62,9 +64,38 @@ class Lane:
         return start(server.url, self.lane, workload)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The bytes of the lane `sse`, from a bare event loop."""
+
+    name: str = FLOOR
+    lane: str = FLOOR
+    reader: str = SSE
+
+    @contextmanager
+    def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
+        with serving(folder, where, workload.options, ("benchmarks.servers.floor",)) as server:
+            yield server
+
+    def start(self, server: Server, workload: Workload) -> Started:
+        return start(server.url, self.lane, workload)
+
+
 def entries(
-    lanes: Sequence[str], wires: Mapping[str, Wire], baselines: Container[str], *, twice: bool
+    lanes: Sequence[str],
+    wires: Mapping[str, Wire],
+    baselines: Container[str],
+    others: Mapping[str, Contestant],
+    *,
+    twice: bool,
 ) -> list[Contestant]:
-    """Return the rows of *lanes*; with *twice*, the first one is entered a second time."""
-    names = [(lane, lane) for lane in lanes] + ([(f"{lanes[0]}{AGAIN}", lanes[0])] if twice else [])
-    return [Lane(name=name, lane=lane, reader=wires[lane], baselines=lane in baselines) for name, lane in names]
+    """Return the rows of *lanes*, some of which are *others* than our server's.
+
+    With *twice*, the first one of our server's is entered a second time.
+    """
+    own = [lane for lane in lanes if lane not in others]
+    names = [(lane, lane) for lane in lanes] + ([(f"{own[0]}{AGAIN}", own[0])] if twice and own else [])
+    return [
+        others.get(lane) or Lane(name=name, lane=lane, reader=wires[lane], baselines=lane in baselines)
+        for name, lane in names
+    ]

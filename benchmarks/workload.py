@@ -21,7 +21,7 @@ Point: TypeAlias = "Mapping[str, float]"
 class Network(Protocol):
     """What lies between the engine and the server."""
 
-    def __call__(self, url: str, pid: int, *, folder: Path, cpu: int | None) -> AbstractContextManager[str]:
+    def __call__(self, url: str, pid: int | None, *, folder: Path, cpu: int | None) -> AbstractContextManager[str]:
         """Return a block in which the server at *url*, process *pid*, is reached by another URL, which it gives.
 
         What there is to tell of it is in the trial's *folder* afterwards. A process for it runs on *cpu*.

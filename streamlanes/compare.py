@@ -92,6 +92,11 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -
 @click.option(
     "--shards", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes of the load engine."
 )
+@click.option(
+    "--external",
+    metavar="FILE",
+    help="Add the lanes of other servers that this TOML file, or `nchan`, describes; those that --lanes names, if any.",
+)
 @click.option("--cluster", metavar="URL", help="Run the shards on the Dask cluster at tcp://SCHEDULER:8786.")
 @click.option(
     "--out",
@@ -110,6 +115,7 @@ def compare(
     limit: int | None,
     seed: int | None,
     shards: int,
+    external: str | None,
     cluster: str | None,
     out: Path | None,
 ) -> None:
@@ -130,15 +136,19 @@ def compare(
     wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
     to_run = _scenario(scenario, _settings(settings), rounds=wanted, text=text, seed=seed)
     left_out = lane_names.unmeasurable(wires, sending="rtt" in to_run.parts)
+    others = lane_names.others(external, wires)
     if lanes is not None:
         to_run = replace(to_run, lanes=lane_names.chosen(lanes, wires, left_out))
-    lane_names.check(to_run.lanes, wires, left_out)
+    to_run = replace(to_run, lanes=lane_names.with_external(to_run.lanes, others))
+    lane_names.check(to_run.lanes, wires, left_out, others)
     if trace is not None and "load" not in to_run.parts:
         raise click.BadParameter(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
-    trials = schedule(to_run, entries(to_run.lanes, wires, baselines, twice=to_run.rounds() > 1), recorded)
+    subjects = entries(to_run.lanes, wires, baselines, others, twice=to_run.rounds() > 1)
+    trials = schedule(to_run, subjects, recorded)
+    lane_names.check_trials(trials)
     where = placement()
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -8,6 +8,12 @@ from collections.abc import Mapping, Sequence
 import click
 
 from benchmarks.engine import wires as engine_wires
+from benchmarks.external import lanes as external_lanes
+from benchmarks.external.contestant import External
+from benchmarks.external.lanes import ExternalError
+from benchmarks.subjects import FLOOR, Contestant, Floor
+from benchmarks.tasks import Sessions
+from benchmarks.trial import TrialPlan
 from producers.wire import Wire
 
 
@@ -41,12 +47,52 @@ def unmeasurable(wires: Mapping[str, Wire], *, sending: bool) -> dict[str, str]:
     return reasons
 
 
-def check(lanes: Sequence[str], wires: Mapping[str, Wire], left_out: Mapping[str, str]) -> None:
+def others(external: str | None, wires: Mapping[str, Wire]) -> dict[str, Contestant]:
+    """Return the rows that aren't lanes of this project's server: the floor, and those of the file *external*.
+
+    Raises BadParameter if the file can't be used.
+    """
+    if external is None:
+        return {FLOOR: Floor()}
+    try:
+        found = external_lanes.load(external_lanes.find(external))
+    except ExternalError as error:
+        raise click.BadParameter(str(error), param_hint="'--external'") from error
+    for name in found.keys() & {*wires, FLOOR}:
+        raise click.BadParameter(
+            f"{name} is a lane of this project's own; give it another name", param_hint="'--external'"
+        )
+    return {FLOOR: Floor()} | {name: External(lane) for name, lane in found.items()}
+
+
+def with_external(lanes: Sequence[str], others: Mapping[str, Contestant]) -> tuple[str, ...]:
+    """Return *lanes* and, if none of other servers' is among them, all of those."""
+    external = [name for name, subject in others.items() if isinstance(subject, External)]
+    return (*lanes,) if {*lanes} & {*external} else (*lanes, *external)
+
+
+def check_trials(trials: Sequence[TrialPlan]) -> None:
+    """Raise BadParameter for a trial in which another server, or the floor, can't take its part."""
+    for trial in trials:
+        sent = isinstance(trial.workload.task, Sessions) and any(one.messages for one in trial.workload.task.sessions)
+        if (isinstance(trial.subject, External) and trial.workload.stream is None) or (
+            isinstance(trial.subject, Floor) and sent
+        ):
+            raise click.BadParameter(
+                f"lane {trial.subject.name} can't take part in [{trial.workload.kind}]: other servers only in trials "
+                "in which all read one stream, the floor in none in which clients send",
+                param_hint="'--lanes'",
+            )
+
+
+def check(
+    lanes: Sequence[str], wires: Mapping[str, Wire], left_out: Mapping[str, str], others: Mapping[str, Contestant]
+) -> None:
     """Raise BadParameter for a lane that doesn't exist, is there twice, or can't be measured."""
     for lane in lanes:
-        if lane not in wires:
+        if lane not in wires and lane not in others:
             raise click.BadParameter(
-                f"there is no lane {lane!r}; there are {', '.join(sorted(wires))}", param_hint="'--lanes'"
+                f"there is no lane {lane!r}; there are {', '.join(sorted({*wires, *others}))}", param_hint="'--lanes'"
             )
         if lanes.count(lane) > 1:
             raise click.BadParameter(f"lane {lane} is named twice", param_hint="'--lanes'")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 import logging
-    pacer = None if pacer_fd is None else connect_pacer(pacer_fd)
-    service = StreamService(producers=producers, shared=shared, settings=settings, journal=journal, pacer=pacer)
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
 from pydantic import ValidationError
 
-    pacer = None if pacer_fd is None else connect_pacer(pacer_fd)
-    service = StreamService(producers=producers, shared=shared, settings=settings, journal=journal, pacer=pacer)
+from producers.catalogue import PRODUCERS, with_recordings
+from producers.pacing import PipePacer
+from producers.producer import Producer
+from producers.replay import Recording, RecordingError, read_recording
 from streamlanes.arguments import text_or_file
 from streamlanes.logs import LEVELS, log_to_stderr
 from transports.problems import field_errors

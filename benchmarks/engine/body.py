@@ -15,11 +15,19 @@ from benchmarks.engine.sending import Sender, posting
 
 
 async def read_body(
-    http: aiohttp.ClientSession, url: URL, accept: str, decoder: Decoder, recorder: Recorder, *, sender: Sender | None
+    http: aiohttp.ClientSession,
+    url: URL,
+    accept: str,
+    decoder: Decoder,
+    recorder: Recorder,
+    *,
+    sender: Sender | None,
+    to_close: bool = True,
 ) -> None:
     """Read the stream at *url* from its start to its end, and post what *sender* has meanwhile.
 
-    Raises Fault (Lost, if the connection ended before the stream), and what aiohttp raises.
+    With *to_close*, the server closes after the end, and what it sends until then is read. Raises Fault (Lost, if
+    the connection ended before the stream), and what aiohttp raises.
     """
     try:
         async with posting(http, sender), http.get(url, headers={"Accept": accept}) as response:
@@ -27,6 +35,8 @@ async def read_body(
             async for chunk in response.content.iter_any():
                 received_ns = time.monotonic_ns()
                 recorder.take(received_ns, decoder.feed(chunk))
+                if decoder.place.outcome is not None and not to_close:
+                    break
     finally:
         recorder.close(decoder.place)
     if decoder.place.outcome is None:

@@ -69,8 +69,6 @@ async def _read(reader: WireReader, url: URL, recorder: Recorder, policy: Reconn
                 await asyncio.wait([reading], timeout=left)
         finally:
             if not reading.done():
-                # First the connection: a WebSocket would wait for a close frame of the other side's.
-                await http.close()
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
         reading.result()

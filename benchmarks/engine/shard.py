@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from importlib import import_module
 
 import aiohttp
 
 from benchmarks.engine.decoding import Fault
 from benchmarks.engine.load import Load
+from benchmarks.engine.loops import loop_factory
 from benchmarks.engine.wires import discover
 from benchmarks.records import Record, load_spec, pack
 from benchmarks.tasks import Sessions
@@ -33,16 +32,9 @@ def work(text: bytes) -> Record:
         raise ShardError(f"the load engine can't send to lane {spec.lane}: its wire {spec.reader!r} has no way up")
     load = Load(spec, reader)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             engine = runner.run(load.run())
     except (Fault, aiohttp.ClientError, OSError) as error:
         raise ShardError(str(error) or type(error).__name__) from error
     columns = (recorder.column for recorder in load.recorders)
     return pack(engine, columns, (recorder.sends for recorder in load.recorders))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        return import_module("uvloop").new_event_loop  # type: ignore[no-any-return]  # the module's own function
-    except ModuleNotFoundError:
-        return None

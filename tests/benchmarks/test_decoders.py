@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.engine.decoding import Decoder, Events, Fault
+from benchmarks.engine.foreign import ForeignDecoder, ForeignSSEDecoder
 from benchmarks.engine.wires import discover
+from benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
+from benchmarks.engine.wires.foreign_websocket import FOREIGN_WEBSOCKET
 from benchmarks.engine.wires.long_poll import LongPollDecoder
 from benchmarks.engine.wires.ndjson import NDJSONDecoder
 from benchmarks.engine.wires.sse import SSEDecoder
@@ -166,4 +169,28 @@ def test_faults(decoder: Callable[[], Decoder], content: bytes) -> None:
 
 
 def test_every_wire_has_a_reader() -> None:
-    assert set(discover()) == {wire.SSE, wire.WEBSOCKET, wire.LONG_POLL, wire.NDJSON}
+    ours = {wire.SSE, wire.WEBSOCKET, wire.LONG_POLL, wire.NDJSON}
+    assert set(discover()) == {*ours, FOREIGN_SSE, FOREIGN_WEBSOCKET}
+
+
+@given(cuts=CUTS, end=LINE_ENDS)
+def test_foreign_sse_split_anywhere(cuts: list[int], end: str) -> None:
+    data = ['{"n":1,"text":"a.."}', '{"n":2,"text":""}']
+    blocks = [
+        [": hi"],
+        ["id: 17:0", f"data: {data[0]}"],
+        ["data:{}"],
+        [f'data:{{"pub":{data[1]}}}', "id: 9"],
+    ]
+    content = "".join(end.join(block) + end + end for block in blocks).encode()
+    decoder = ForeignSSEDecoder(2)
+    assert decode(decoder, split(content, cuts)) == Events([1, 2], [text.encode() for text in data])
+    assert decoder.place.outcome == "completed"
+
+
+def test_foreign_messages_end_with_the_last_that_is_awaited() -> None:
+    decoder = ForeignDecoder(3)
+    assert decoder.feed_all([b'{"n":1,"text":"x"}', b"{}", b'[{"n":3,"text":"x"}]']).offsets == [1, 3]
+    assert decoder.place.outcome == "completed"
+    with pytest.raises(Fault):
+        ForeignDecoder(0)

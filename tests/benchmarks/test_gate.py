@@ -12,9 +12,10 @@ import pytest
 
 from benchmarks.expected import Expected, expect
 from benchmarks.gate import Verdict, judge, total
-from benchmarks.plan import conversations, prefilled, sessions
+from benchmarks.kinds.load import Load
+from benchmarks.kinds.rtt import Rtt
+from benchmarks.kinds.saturated import Saturated
 from benchmarks.records import Column, Reader
-from benchmarks.scenario import Load, Rtt, Saturated
 from producers import ticker
 from producers.events import encode_json
 
@@ -24,6 +25,7 @@ EXPECTED = Expected(events=5, checksum=zlib.crc32(b"".join(item + b"\n" for item
 
 def reader(events: int, checksum: int = EXPECTED.checksum) -> Reader:
     return Reader(
+        index=0,
         epoch="e1",
         scheduled_ns=0,
         request_ns=0,
@@ -99,17 +101,18 @@ def test_total_and_words() -> None:
 
 def test_expected_is_what_the_producer_makes() -> None:
     load = Load(clients=2, text="a b", count=3, ttft=1.0, sigma=0.0, rate=10.0)
-    first, second = expect(sessions(load, seed=1, round_number=1))
+    first, second = expect(load.sessions(seed=1, round_number=1))
     assert first.events == 3
     assert first.checksum == zlib.crc32(b'"a"\n" b"\n"a"\n') == second.checksum
     assert (first.first_ns, first.duration_ns) == (1_000_000_000, 1_200_000_000)
-    (shared,) = expect([prefilled(Saturated(events=100), seed=3)])
+    (workload,) = Saturated(events=100).workloads(seed=3, round_number=1, trace=None)
+    (shared,) = workload.expected
     assert (shared.events, shared.duration_ns) == (100, 0)
 
 
 def test_expected_of_an_echo_is_what_is_sent() -> None:
     rtt = Rtt(clients=2, messages=3, rate=10.0, size=64)
-    planned = conversations(rtt, seed=1, round_number=1)
+    planned = rtt.conversations(seed=1, round_number=1)
     for session, expected in zip(planned, expect(planned), strict=True):
         assert session.messages is not None
         rng = random.Random(int(session.messages.params["seed"]))

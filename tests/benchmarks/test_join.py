@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import recorded
+from benchmarks.clocks import UNKNOWN
 from benchmarks.join import JoinError, RoundTrips, Times, check_clocks, first_event_ns, join, join_echoes
-from benchmarks.records import Column, Sends, read_engine, read_trial
+from benchmarks.records import Column, Sends
 from producers.journal import Stamp
 from tests.benchmarks.raw import MS, reader, write_raw
 
@@ -18,6 +20,7 @@ def test_parts_add_up() -> None:
     stamps = [Stamp(due=100, woke=110, append=113), Stamp(due=200, woke=290, append=300)]
     times = Times()
     join(Column(array("q", [1, 2]), array("q", [120, 320])), stamps, times)
+    assert list(times.due) == [100, 200]
     assert list(times.latency) == [20, 120]
     assert list(times.lag) == [10, 90]
     assert list(times.queueing) == [3, 10]
@@ -47,13 +50,29 @@ def test_time_to_first_event_is_without_the_connection() -> None:
     assert first_event_ns(reader("e1", 2, request_ns=2 * MS), column) == 6 * MS
 
 
+def test_an_event_of_the_warm_up_is_in_no_figure() -> None:
+    stamps = [Stamp(due=n * 10, woke=n * 10, append=n * 10) for n in (1, 2, 3)]
+    times = Times()
+    join(Column(array("q", [1, 2, 3]), array("q", [11, 22, 33])), stamps, times, after=2)
+    assert (list(times.due), list(times.latency)) == ([30], [3])
+
+
 def test_clocks_must_be_the_same(tmp_path: Path) -> None:
-    folder = write_raw(tmp_path / "trial")
-    trial, (engine, _) = read_trial(folder), read_engine(folder)
-    check_clocks(trial, engine)
-    for other in (dataclasses.replace(trial, boot_id="b"), dataclasses.replace(trial, time_namespace="b")):
-        with pytest.raises(JoinError, match="don't share a clock"):
-            check_clocks(other, engine)
+    read = recorded.read(write_raw(tmp_path / "trial", boot_ids=("boot", "boot")))
+    check_clocks(read)
+    for change in ({"boot_id": "b"}, {"time_namespace": "b"}):
+        for other in (
+            dataclasses.replace(read, trial=dataclasses.replace(read.trial, **change)),
+            dataclasses.replace(read, engines=[read.engines[0], dataclasses.replace(read.engines[1], **change)]),
+        ):
+            assert not other.one_clock
+            with pytest.raises(JoinError, match="don't share a clock"):
+                check_clocks(other)
+
+
+def test_clocks_that_the_system_does_not_name_are_those_of_one_machine(tmp_path: Path) -> None:
+    read = recorded.read(write_raw(tmp_path / "trial"))
+    assert dataclasses.replace(read, trial=dataclasses.replace(read.trial, boot_id=UNKNOWN)).one_clock
 
 
 def test_parts_of_a_round_trip_add_up() -> None:
@@ -63,7 +82,7 @@ def test_parts_of_a_round_trip_add_up() -> None:
     join_echoes(Column(array("q", [1, 2]), array("q", [120, 270])), sends, stamps, trips)
     assert list(trips.total) == [20, 70]  # the second was due while the first was being sent
     assert list(trips.held) == [0, 50]
-    assert list(trips.lag) == [3, 2]
+    assert list(trips.send_lag) == [3, 2]
     assert list(trips.up) == [9, 11]
     assert list(trips.down) == [8, 7]
 

@@ -12,26 +12,36 @@ from rich.console import Console
 
 from benchmarks import caveats, results, tables
 from benchmarks.environment import environment
+from benchmarks.histogram import Histogram
 from benchmarks.processes import placement
 from benchmarks.report import print_report, write_summary
 from benchmarks.results import Header, Result, ResultsError, TraceInfo
-from benchmarks.scenario import Load, Rtt, Saturated, Scenario
+from benchmarks.scenario import Scenario, Setting, load
 from benchmarks.summarise import summarise
 from benchmarks.usage import NOTHING_USED, Usage
 from tests.benchmarks.raw import write_raw
 
+SCENARIO = """
+lanes = ["sse", "ws"]
+[load]
+[saturated]
+"""
+
+
+def scenario(folder: Path, text: str = SCENARIO, overrides: dict[str, Setting] | None = None) -> Scenario:
+    path = folder / "tokens.toml"
+    path.write_text(text)
+    return load(path, overrides)
+
 
 @pytest.fixture
-def header() -> Header:
+def header(tmp_path: Path) -> Header:
     return Header(
         started="2026-01-01T00:00:00+00:00",
         command="streamlanes compare --rounds 2",
-        scenario=Scenario(name="tokens", lanes=("sse", "ws"), load=Load(), saturated=Saturated()),
-        text_sha256=None,
+        scenario=scenario(tmp_path),
         trace=TraceInfo(file="trace.csv", sha256="0", speed=10, sessions=2, skipped=3, out_of_order=1),
-        sessions=2,
-        events=1_100,
-        duration=1.0,
+        trials=4,
         environment=environment(placement()),
     )
 
@@ -47,7 +57,7 @@ def finished(tmp_path: Path) -> list[Result]:
 
 def printed(header: Header, finished: Sequence[Result]) -> str:
     out = io.StringIO()
-    print_report(Console(file=out, width=100), header, finished, planned=4)
+    print_report(Console(file=out, width=100), header, finished)
     return out.getvalue()
 
 
@@ -63,7 +73,7 @@ def test_round_trip(tmp_path: Path, header: Header, finished: list[Result]) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: [lines[0].replace(b'"version":1', b'"version":99'), *lines[1:]], "line 1"),
+        (lambda lines: [lines[0].replace(b'"version":2', b'"version":99'), *lines[1:]], "line 1"),
         (lambda lines: [lines[0].replace(b"streamlanes.results", b"else"), *lines[1:]], "line 1"),
         (lambda lines: [*lines, b'{"trial"'], "line 3"),
         (lambda _: [], "line 1"),
@@ -89,21 +99,51 @@ def test_terminal(header: Header, finished: list[Result]) -> None:
     text = printed(header, finished)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100
-    load, parts, saturated = rows_of(text, "sse")
-    assert load == ["sse", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "100%", "27.3", "3%"]
-    assert parts == ["sse", "0.10", "0.10", "0.20", "0.20", "0.70", "0.70", "-", "-"]
-    assert saturated == ["sse", "1", "0/0/0", "1,000", "neither", "30.0", "3%", "6%"]
+    of_load, parts, saturated = rows_of(text, "sse")
+    assert of_load == ["sse", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "100%", "27.3", "3%"]
+    assert parts == ["sse", "0.10", "0.10", "0.20", "0.20", "0.70", "0.70"]  # of two clients there is no p50
+    assert saturated == ["sse", "1", "0/0/0", "1,000", "30.0", "3%", "60.0", "6%"]
     assert "1/0/0" in text
     assert "REFUSED" in text
     assert "ws, load, round 1: 1 lost (raw/2)" in text
     assert "incomplete run: 3 of 4 trials" in text
     assert "preliminary, no verdict: 1 round of load and 1 round of saturated trials; 10 are needed" in text
     assert "requests without a token in the trace: 3 skipped" in text
-    assert "neither: the two wait for each other" in text
-    assert "a lower bound" not in text
-    assert "the producer's own pause" not in text  # of two clients there is no p50
-    assert "connect, first: one sample a client; a p50 takes 20." in text
-    assert "-: too few events" not in text
+    assert "-: too few" not in text
+
+
+def test_tables_of_a_kind_say_what_their_columns_mean(header: Header, finished: list[Result]) -> None:
+    load_table, parts, saturated = tables.tables(header, finished)
+    assert load_table.title == "Under load: 20 clients, each with its own stream of tokens"
+    assert load_table.head[:3] == ("lane", "trials", "faults")
+    assert "p50 to max: event latency: from when an event was due to when its bytes were received." in load_table.notes
+    assert "in time: within 100 ms of when an event was due." in load_table.notes
+    assert "faults" not in parts.head
+    assert any(note.startswith("lag p50 to lag p99: the harness's own") for note in parts.notes)
+    assert saturated.title == "Saturated: 50,000 events of 128 bytes, read from a full log"
+    assert "server\nµs/event" in saturated.head
+
+
+def test_a_sweep_s_points_are_columns(header: Header, tmp_path: Path) -> None:
+    header = replace(header, scenario=scenario(tmp_path, "lanes = ['sse']\n[broadcast]\nreaders = [2, 4]"))
+    finished = [
+        summarise(
+            write_raw(tmp_path / str(n), (1_000,), kind="broadcast", readers=n, point={"readers": n, "rate": 2_000 / n})
+        )
+        for n in (4, 2)
+    ]
+    text = printed(header, finished)
+    assert [row[:5] for row in rows_of(text, "sse")[:2]] == [
+        ["sse", "2", "1,000", "1", "0/0/0"],
+        ["sse", "4", "500", "1", "0/0/0"],
+    ]
+    assert "Broadcast: one stream to 2 / 4 readers, 2,000 deliveries a second" in text
+
+
+def test_rows_beyond_the_scenario_s_lanes_follow_them(header: Header, tmp_path: Path) -> None:
+    finished = [summarise(write_raw(tmp_path / lane, (30,), lane=lane)) for lane in ("sse~again", "sse", "ws")]
+    table = tables.tables(header, finished)[0]
+    assert [row[0] for row in table.rows] == ["sse", "ws", "sse~again"]
 
 
 def test_terminal_of_80_columns(header: Header, finished: list[Result], tmp_path: Path) -> None:
@@ -114,7 +154,7 @@ def test_terminal_of_80_columns(header: Header, finished: list[Result], tmp_path
     ]
     for size in (80, 100):
         out = io.StringIO()
-        print_report(Console(file=out, width=size), header, [*finished, *slow], planned=4)
+        print_report(Console(file=out, width=size), header, [*finished, *slow])
         text = out.getvalue()
         assert max(len(line.rstrip()) for line in text.splitlines()) <= size
         for word in (
@@ -125,7 +165,6 @@ def test_terminal_of_80_columns(header: Header, finished: list[Result], tmp_path
             "REFUSED",
             "overloaded",
             "events/s",
-            "limited",
             "0/0/0",
         ):
             assert word in text
@@ -138,34 +177,44 @@ def test_an_overloaded_lane_has_no_latency(header: Header, tmp_path: Path) -> No
     assert (calm.overloaded, busy.overloaded) == (False, True)
     text = printed(header, [calm, busy])
     (load,) = rows_of(text, "sse")  # and no row of its latency's parts
-    assert load == ["sse", "2", "0/0/0", "-", "-", "-", "-", "100%", "600", "60%"]
+    assert load == ["sse", "2", "0/0/0", "600", "60%"]
     assert "overloaded, so without latency: sse server busy 91% of its busiest second" in text
     assert "waited for a CPU that other processes had: sse server 31%, engine 0% of the time" in text
-    assert "-: too few events" not in text
+    assert "-: too few" not in text
+
+
+def test_a_lane_beside_an_overloaded_one_keeps_its_latency(header: Header, tmp_path: Path) -> None:
+    calm = summarise(write_raw(tmp_path / "1", (1_000,)))
+    busy = summarise(write_raw(tmp_path / "2", (1_000,), lane="ws", server=(950, 0)))
+    text = printed(header, [calm, busy])
+    assert rows_of(text, "sse")[0] == ["sse", "1", "0/0/0", *["1.00"] * 4, "100%", "30.0", "3%"]
+    assert rows_of(text, "ws")[0] == ["ws", "1", "0/0/0", *["-"] * 5, "950", "95%"]
+    assert "-: too few" not in text
 
 
 def test_too_few_events(header: Header, tmp_path: Path) -> None:
-    header = replace(header, sessions=1)
-    text = printed(header, [summarise(write_raw(tmp_path / "1", (12,)))])
+    header = replace(header, scenario=scenario(tmp_path, overrides={"load.clients": 1}))
+    few = summarise(write_raw(tmp_path / "1", (12,)))
+    text = printed(header, [few])
     assert "Under load: 1 client," in text
+    assert rows_of(text, "sse")[0][:5] == ["sse", "1", "0/0/0", "1.00", "100%"]  # the maximum takes one sample
+    enough = summarise(write_raw(tmp_path / "2", (600, 500), lane="ws"))
+    text = printed(header, [few, enough])
+    assert rows_of(text, "sse")[0][:8] == ["sse", "1", "0/0/0", "-", "-", "-", "1.00", "100%"]
     assert "a percentile is printed if at least 10 lie beyond it (20 for p50, 100 for p90, 1,000 for p99)" in " ".join(
         text.split()
     )
 
 
-def test_a_trace_s_speed(header: Header, finished: list[Result]) -> None:
-    assert header.trace is not None
-    fast = replace(header, trace=replace(header.trace, speed=1e6))
-    assert "as in trace.csv, x1,000,000;" in printed(fast, finished)
-
-
 def test_summary(tmp_path: Path, header: Header, finished: list[Result]) -> None:
-    text = write_summary(tmp_path, header, finished, planned=3).read_text(encoding="utf-8")
-    assert "| sse | 1 | 0/0/0 | 1.00 | 1.00 | 1.00 | - | 1.00 | 100% | 1,100 | 1,100 | 27.3 | 3% |" in text
-    assert "| ws | 1 | 1/0/0 REFUSED | - | - | - | - | - | - | - | 1,099 | - | - |" in text
-    assert "-: too few events" in text  # for p99.9
+    text = write_summary(tmp_path, header, finished).read_text(encoding="utf-8")
+    assert "| sse | 1 | 0/0/0 | 1.00 | 1.00 | 1.00 | 1.00 | 100% | 27.3 | 3% |" in text
+    assert "| ws | 1 | 1/0/0 REFUSED | - | - | - | - | - | - | - |" in text
+    assert "## Refused, and so without figures\n\n- ws, load, round 1: 1 lost (raw/2)" in text
     assert header.command in text
-    assert "incomplete" not in text
+    assert "incomplete run: 3 of 4 trials" in text
+    whole = write_summary(tmp_path, replace(header, trials=3), finished).read_text(encoding="utf-8")
+    assert "incomplete" not in whole
 
 
 def test_caveats_have_numbers() -> None:
@@ -182,12 +231,16 @@ def test_caveats_have_numbers() -> None:
     assert waited.detail == "server 6%, engine 24% of the time"
     assert not caveats.disturbed(server=used, engine=used, window_ns=second)
     assert not caveats.disturbed(server=NOTHING_USED, engine=NOTHING_USED, window_ns=second)
-    (lag,) = caveats.harness_lag(2_100_000, 400_000)
+    (lag,) = caveats.harness_lag(2.1, 0.4)
     assert lag.detail == "p99 2.10 ms against a p50 latency of 0.40 ms"
-    assert not caveats.harness_lag(None, 400_000)
-    (late,) = caveats.send_lag(2_100_000, 400_000)
+    assert not caveats.harness_lag(None, 0.4)
+    (late,) = caveats.send_lag(2.1, 0.4)
     assert late.detail == "p99 2.10 ms against a p50 round trip of 0.40 ms"
-    assert not caveats.send_lag(300_000, 400_000)
+    assert not caveats.send_lag(0.3, 0.4)
+    (late,) = caveats.start_lag(12_000_000, 0.4)
+    assert late.detail == "by up to 12.0 ms"
+    assert not caveats.start_lag(12_000_000, 14.0)
+    assert not caveats.start_lag(9_000_000, None)
     (stolen,) = caveats.steal(0.02)
     assert "2.0%" in stolen.detail
     assert not caveats.steal(0.005)
@@ -206,10 +259,17 @@ def test_shares_are_never_rounded_up_to_all() -> None:
     assert [tables.percent_in_time(share) for share in (1, 0.99999, 0.5)] == ["100%", "99.9%", "50.0%"]
 
 
+RTT = """
+lanes = ["sse", "ws"]
+[rtt]
+clients = 1
+messages = 600
+"""
+
+
 @pytest.fixture
-def round_trips(header: Header) -> Header:
-    scenario = Scenario(name="rtt", lanes=("sse", "ws"), rtt=Rtt(clients=1, messages=600))
-    return replace(header, scenario=scenario, trace=None, ways_up={"sse": "POST", "ws": "frame"})
+def round_trips(header: Header, tmp_path: Path) -> Header:
+    return replace(header, scenario=scenario(tmp_path, RTT), trace=None)
 
 
 def test_round_trips(round_trips: Header, tmp_path: Path) -> None:
@@ -219,36 +279,48 @@ def test_round_trips(round_trips: Header, tmp_path: Path) -> None:
     ]
     text = printed(round_trips, finished)
     trips, parts = rows_of(text, "sse")
-    assert trips == ["sse", "POST", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "27.3", "3%", "0.10"]
+    assert trips == ["sse", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "27.3", "3%"]
     assert parts == ["sse", "0.10", "0.10", "0.00", "0.10", "0.20", "0.20", "0.70", "0.70"]
     assert "ws, rtt, round 1: 1 lost (raw/2)" in text
-    (refused,) = rows_of(text, "ws")
-    assert refused == ["ws", "frame", "1", "1/0/0", *["-"] * 7]
+    refused, no_parts = rows_of(text, "ws")
+    assert refused == ["ws", "1", "1/0/0", *["-"] * 6]
+    assert no_parts == ["ws", *["-"] * 8]
     assert "1 client, each sending to an echo" in text
+    assert "others POST each" in text  # how messages go up is said
     assert "preliminary, no verdict: 1 round of rtt trials; 10 are needed" in text
-    assert "paces its producers" not in text  # an echo isn't paced
-    assert "-: too few events" not in text
+    assert "-: too few" not in text
     out = io.StringIO()
-    print_report(Console(file=out, width=80), round_trips, finished, planned=2)
+    print_report(Console(file=out, width=80), round_trips, finished)
     assert max(len(line.rstrip()) for line in out.getvalue().splitlines()) <= 80
-    summary = write_summary(tmp_path, round_trips, finished, planned=2).read_text(encoding="utf-8")
-    assert "| sse | POST | 1 | 0/0/0 | 1.00 | 1.00 | 1.00 | - | 1.00 | 1,100 | 27.3 | 3% | 0.10 |" in summary
-    assert "-: too few events" in summary  # for p99.9
+    summary = write_summary(tmp_path, round_trips, finished).read_text(encoding="utf-8")
+    assert "| sse | 1 | 0/0/0 | 1.00 | 1.00 | 1.00 | 1.00 | 27.3 | 3% |" in summary
 
 
 def test_round_trips_without_samples_or_reserve(round_trips: Header, tmp_path: Path) -> None:
     few = summarise(write_raw(tmp_path / "1", (30,), kind="rtt"))
-    busy = summarise(write_raw(tmp_path / "2", (1_000,), kind="rtt", lane="ws", server=(950, 0)))
-    text = printed(round_trips, [few, busy])
-    assert rows_of(text, "sse")[0][4:8] == ["1.00", "-", "-", "1.00"]
-    assert rows_of(text, "ws") == [["ws", "frame", "1", "0/0/0", "-", "-", "-", "-", "950", "95%", "-"]]
-    assert "-: too few events" in text
+    many = summarise(write_raw(tmp_path / "2", (1_000,), kind="rtt", lane="ndjson"))
+    busy = summarise(write_raw(tmp_path / "3", (1_000,), kind="rtt", lane="ws", server=(950, 0)))
+    text = printed(round_trips, [few, many, busy])
+    assert rows_of(text, "sse")[0] == ["sse", "1", "0/0/0", "1.00", "-", "-", "1.00", "1,000", "3%"]
+    assert rows_of(text, "ws")[0] == ["ws", "1", "0/0/0", "-", "-", "-", "-", "950", "95%"]
+    assert "-: too few samples" in text
     assert "overloaded, so without latency: ws" in text
+
+
+def test_messages_that_the_engine_sent_late_are_told_of_the_lane(round_trips: Header, tmp_path: Path) -> None:
+    """A trial has too few of them for a p99, the lane's trials together have enough."""
+    late = [summarise(write_raw(tmp_path / str(n), (600,), kind="rtt", round_number=n)) for n in (1, 2)]
+    of_lane = {**late[0].histograms, "rtt": Histogram([50_000] * 600).encode()}
+    late = [replace(result, histograms=of_lane) for result in late]
+    assert "messages sent late by the engine: sse p99 0.10 ms against a p50 round trip of 0.05 ms" in printed(
+        round_trips, late
+    )
+    assert "sent late" not in printed(round_trips, late[:1])
 
 
 def test_a_round_trip_trial_without_its_sends_is_refused(tmp_path: Path) -> None:
     folder = write_raw(tmp_path / "1", kind="rtt")
-    (folder / "sends.bin.gz").unlink()
+    (folder / "sends-0.bin.gz").unlink()
     result = summarise(folder)
-    assert result.rtt is None
+    assert not result.figures
     assert not result.verdict.ok

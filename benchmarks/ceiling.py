@@ -1,0 +1,122 @@
+"""The engine's ceiling: how fast it takes events of each wire from a server that is never the bottleneck.
+
+`python -m benchmarks.ceiling` prints what an event, and a small poll, costs the engine's process. A lane's rate in a
+saturated trial says something of the lane only while it is well below the ceiling of its wire (METHOD: half of it).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.processes import Placement, child, placement
+from benchmarks.records import Spec, dump_spec, read_engines, write_record
+from benchmarks.server import ready
+from benchmarks.servers.null import LANES, STREAM
+from benchmarks.shards import drive, processes
+from benchmarks.tasks import Again
+from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+
+EVENT_TARGET_US: Final = 3.0
+"""That an event of a streaming wire may cost the engine."""
+POLL_TARGET_US: Final = 200.0
+"""That a poll of a single event may."""
+PATIENCE: Final = 30.0
+"""Seconds that a reader may take beyond its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """What the engine can do with one wire, on one CPU."""
+
+    wire: Wire
+    events_per_poll: int | None
+    rate: float
+    """Events per second."""
+    engine_us: float | None
+    """CPU of the engine per event; None: the system doesn't tell."""
+    server_us: float | None
+    """CPU of the null server per event, most of it the kernel's."""
+
+
+@contextmanager
+def null_server(
+    folder: Path, *, cpu: int | None = None, events: int = 50_000, size: int = 128, poll_limit: int = 256
+) -> Iterator[tuple[str, int]]:
+    """Run the null server until the block ends; its URL and its process's id. Raises ProcessError if it doesn't start."""
+    numbers = {"events": events, "size": size, "poll-limit": poll_limit}
+    command = [sys.executable, "-P", "-m", "benchmarks.servers.null"]
+    command += [f"--{name}={value}" for name, value in numbers.items()]
+    with child("server", command, folder=folder, cpu=cpu) as process:
+        yield ready(process), process.process.pid
+
+
+def ceiling(
+    wire: Wire,
+    where: Placement,
+    *,
+    events: int = 50_000,
+    size: int = 128,
+    events_per_poll: int = 256,
+    seconds: float = 1.0,
+) -> Ceiling:
+    """Measure one wire with the engine as it is in trials.
+
+    Raises ProcessError and ShardError if it can't be, and ValueError if events are lost.
+    """
+    (lane,) = (name for name, its in LANES.items() if its == wire)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        processes(1, None if where.engine is None else [where.engine]) as engine,
+        null_server(Path(name), cpu=where.server, events=events, size=size, poll_limit=events_per_poll) as (url, pid),
+    ):
+        spec = Spec(
+            url=url,
+            lane=lane,
+            reader=wire,
+            server_pid=pid,
+            deadline=seconds + PATIENCE,
+            task=Again(stream=STREAM, events=events, seconds=seconds),
+        )
+        records = drive(engine, [dump_spec(spec)], seconds + 2 * PATIENCE, lambda _: None)
+        write_record(Path(name), 0, records[0])
+        ((record, _),) = read_engines(Path(name))
+    for reader in record.readers:
+        if reader.error is not None or reader.events != events:
+            raise ValueError(f"{lane}: {reader.events} of {events} events: {reader.error}")
+    count = sum(reader.events for reader in record.readers)
+    first, last = record.samples[0], record.samples[-1]
+    return Ceiling(
+        wire=wire,
+        events_per_poll=events_per_poll if wire == LONG_POLL else None,
+        rate=count / record.window_ns * 1e9,
+        engine_us=_per_event(first.engine.cpu_ns, last.engine.cpu_ns, count),
+        server_us=_per_event(first.server.cpu_ns, last.server.cpu_ns, count),
+    )
+
+
+def _per_event(before: int | None, after: int | None, count: int) -> float | None:
+    return None if before is None or after is None else (after - before) / count / 1e3
+
+
+def main() -> None:
+    """Print every wire's ceiling."""
+    where = placement()
+    measured = [ceiling(wire, where) for wire in (SSE, NDJSON, WEBSOCKET, LONG_POLL)]
+    measured.append(ceiling(LONG_POLL, where, events=2_000, events_per_poll=1))
+    sys.stdout.write(f"{'wire':<24}{'events/s':>12}{'engine µs/event':>18}{'target':>8}{'null server':>14}\n")
+    for one in measured:
+        name = one.wire if one.events_per_poll is None else f"{one.wire}, {one.events_per_poll} a poll"
+        target = {None: EVENT_TARGET_US, 1: POLL_TARGET_US}.get(one.events_per_poll)
+        figures = (one.rate, one.engine_us, target, one.server_us)
+        rate, engine, wanted, server = ("-" if figure is None else f"{figure:,.2f}" for figure in figures)
+        sys.stdout.write(f"{name:<24}{rate.partition('.')[0]:>12}{engine:>18}{wanted:>8}{server:>14}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Another server's server-sent events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from benchmarks.engine.body import read_body
+from benchmarks.engine.foreign import ForeignSSEDecoder
+from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender
+from producers.wire import Wire
+
+FOREIGN_SSE: Final = Wire("sse-foreign")
+
+
+class ForeignSSEReader:
+    """Reads SSE with events of `ticker` in it, up to the last that is awaited."""
+
+    wire = FOREIGN_SSE
+    way_up = None
+
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
+        decoder = ForeignSSEDecoder(recorder.awaited)
+        await read_body(http, url, "text/event-stream", decoder, recorder, sender=sender, to_close=False)
+
+
+READER: Final = ForeignSSEReader()

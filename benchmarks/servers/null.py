@@ -1,0 +1,157 @@
+"""The null server: `python -m benchmarks.servers.null` has every wire's answers ready and pours them out.
+
+It makes its events before it is ready; then a stream is one write of a buffer and a poll one look-up, so that how fast
+events come is how fast the load engine takes them. It knows what the engine asks of a shared stream: its state, and
+`GET /{lane}/{stream}` on the lanes of LANES. On the way it goes as a server does that is far ahead of its readers: in
+chunks of CHUNK events, WebSocket messages in a frame each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import hashlib
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs
+
+from benchmarks.engine.loops import loop_factory
+from benchmarks.servers.http import LAST_CHUNK, STREAM_HEAD, Connection, Request, chunk, listening, response, terminated
+from producers import ticker
+from producers.events import DEFAULT_TYPE, Cursor, Event, Outcome, encode_json
+from producers.log import Batch
+from producers.producer import Context
+from producers.wire import HEARTBEAT, LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events
+
+LANES: Final[Mapping[str, Wire]] = {"sse": SSE, "ws": WEBSOCKET, "ndjson": NDJSON, "poll": LONG_POLL}
+STREAM: Final = "prefilled"
+EPOCH: Final = "null"
+CHUNK: Final = 256
+
+_KEY: Final = re.compile(rb"\r\nsec-websocket-key: *([0-9A-Za-z+/=]+)\r\n", re.IGNORECASE)
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
+_NORMAL_CLOSE: Final = b"\x88\x02\x03\xe8"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that will be sent."""
+
+    events: int
+    streams: Mapping[str, bytes]
+    """By lane: the whole answer to a reader that starts at the start; of `ws`, what follows the handshake."""
+    polls: Mapping[str, bytes]
+    """By `after`: the whole response."""
+
+
+async def prepare(events: int, size: int, poll_limit: int) -> Prepared:
+    """Make *events* events of *size* bytes, at most *poll_limit* of them a poll."""
+    params = {"arrivals": "at-once", "count": events, "size": size}
+    async with aclosing(ticker.PRODUCER.start(params, Context(start_ns=0))) as items:
+        texts = [encode_json(item.value) async for item in items]
+    made = [Event(n, DEFAULT_TYPE, text) for n, text in enumerate(texts, 1)]
+    start, end = Cursor(EPOCH, 0), Cursor(EPOCH, events)
+    batches = [made[i : i + CHUNK] for i in range(0, events, CHUNK)]
+    streams = {}
+    for lane, framing, content_type in (
+        ("sse", SSEFraming(), b"text/event-stream"),
+        ("ndjson", NDJSONFraming(), b"application/x-ndjson"),
+    ):
+        chunks = [framing.open(start, HEARTBEAT)]
+        chunks += [framing.events(EPOCH, batch) for batch in batches]
+        chunks.append(framing.end(end, Outcome.COMPLETED))
+        streams[lane] = STREAM_HEAD % content_type + b"".join(map(chunk, chunks)) + LAST_CHUNK
+    messages = WebSocketFraming()
+    frames = [
+        *messages.open(start, HEARTBEAT),
+        *messages.events(EPOCH, made),
+        *messages.end(end, Outcome.COMPLETED),
+    ]
+    streams["ws"] = b"".join(_frame(text.encode()) for text in frames) + _NORMAL_CLOSE
+    return Prepared(events, streams, _polls(made, poll_limit))
+
+
+def _polls(events: Sequence[Event], limit: int) -> dict[str, bytes]:
+    polls = {}
+    for place in range(0, len(events), limit):
+        some = events[place : place + limit]
+        cursor = Cursor(EPOCH, place + len(some))
+        outcome = Outcome.COMPLETED if cursor.offset == len(events) else None
+        body = poll_body(poll_events(EPOCH, some), Batch(tuple(some), cursor, outcome))
+        polls[str(Cursor(EPOCH, place)) if place else "start"] = response("200 OK", body)
+    return polls
+
+
+def _frame(message: bytes) -> bytes:
+    """Return *message* as a text frame of a server's (RFC 6455 §5.2)."""
+    length = len(message)
+    if length < 126:
+        return b"\x81" + bytes((length,)) + message
+    if length < 65_536:
+        return b"\x81\x7e" + length.to_bytes(2, "big") + message
+    return b"\x81\x7f" + length.to_bytes(8, "big") + message
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """Answers the load engine's requests."""
+
+    prepared: Prepared
+
+    def answer(self, connection: Connection, request: Request) -> None:
+        """Answer one request by one write."""
+        _, first, *rest = request.path.split("/")
+        if first == "sessions":
+            state = {"state": "completed", "head": f"{EPOCH}:{self.prepared.events}"}
+            connection.respond("200 OK", state)
+        elif first == "poll":
+            after = parse_qs(request.query).get("after", ["start"])[0]
+            connection.write(self.prepared.polls.get(after, response("410 Gone", b"{}")))
+        elif first == "ws":
+            key = _KEY.search(request.head)
+            if key is None:
+                connection.respond("400 Bad Request", {})
+                return
+            accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())  # noqa: S324 (RFC 6455 wants SHA-1)
+            connection.taken = True
+            connection.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+                b"sec-websocket-accept: %b\r\n\r\n" % accept + self.prepared.streams["ws"]
+            )
+        elif first in self.prepared.streams:
+            connection.write(self.prepared.streams[first])
+        else:
+            connection.respond("404 Not Found", {"detail": "/".join(rest)})
+
+
+async def serve(port: int, events: int, size: int, poll_limit: int) -> None:
+    """Serve until the process is asked to go."""
+    null = Null(await prepare(events, size, poll_limit))
+    async with listening(null.answer, port) as url:
+        sys.stdout.write(f"listening on {url}\n")
+        sys.stdout.flush()
+        await terminated()
+
+
+def main() -> None:
+    """Run the server."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.servers.null", description=(__doc__ or "").split(":")[0]
+    )
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--events", type=int, default=50_000, help="that a stream has")
+    parser.add_argument("--size", type=int, default=128, help="bytes of each event's JSON")
+    parser.add_argument("--poll-limit", type=int, default=256, help="events a poll")
+    options = parser.parse_args()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serve(options.port, options.events, options.size, options.poll_limit))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The engine's WebSocket frames: any chunking gives the same messages; what a server may not send is a fault."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.frames import Close, Frame, Opcode
+
+from benchmarks.engine.decoding import Fault
+from benchmarks.engine.frames import Frames
+from tests.benchmarks.test_decoders import CUTS, split
+
+MESSAGES = st.lists(st.binary(max_size=300) | st.just(b"x" * 70_000), max_size=6)
+
+
+def frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
+    """Serialise by a library of its own, so that the two can't be wrong in the same way."""
+    return Frame(opcode, payload, fin).serialize(mask=False)
+
+
+def wire(messages: list[bytes]) -> bytes:
+    parts = [frame(Opcode.PING, b"are you there")]
+    for message in messages:
+        half = len(message) // 2
+        parts += [frame(Opcode.TEXT, message), frame(Opcode.TEXT, message[:half], fin=False)]
+        parts += [frame(Opcode.PONG, b""), frame(Opcode.CONT, b"", fin=False), frame(Opcode.CONT, message[half:])]
+    return b"".join(parts) + frame(Opcode.CLOSE, Close(1001, "draining").serialize())
+
+
+@given(messages=MESSAGES, cuts=CUTS)
+def test_split_anywhere(messages: list[bytes], cuts: list[int]) -> None:
+    frames = Frames()
+    received = [message for chunk in split(wire(messages), cuts) for message in frames.feed(chunk)]
+    assert received == [message for message in messages for _ in range(2)]
+    assert frames.pings == [b"are you there"]
+    assert frames.closed == (1001, "draining")
+
+
+def test_byte_by_byte() -> None:
+    frames = Frames()
+    content = wire([b"a" * 130, b""])
+    received = [message for i in range(len(content)) for message in frames.feed(content[i : i + 1])]
+    assert received == [b"a" * 130] * 2 + [b""] * 2
+
+
+def test_a_close_without_a_code() -> None:
+    frames = Frames()
+    assert frames.feed(frame(Opcode.CLOSE, b"")) == []
+    assert frames.closed == (1005, "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        Frame(Opcode.TEXT, b"x").serialize(mask=True),
+        frame(Opcode.BINARY, b"x"),
+        frame(Opcode.CONT, b"x"),
+        frame(Opcode.TEXT, b"x", fin=False) + frame(Opcode.TEXT, b"y"),
+        frame(Opcode.CLOSE, b"") + frame(Opcode.TEXT, b"x"),
+        b"\xc1\x01x",
+    ],
+)
+def test_faults(content: bytes) -> None:
+    with pytest.raises(Fault):
+        Frames().feed(content)
