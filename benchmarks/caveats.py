@@ -104,13 +104,16 @@ def cpu(server: Usage, window_ns: int) -> list[Caveat]:
     return _if(window_ns < SHORT_NS, window) + _if(server.cpu_ns is None, clock)
 
 
-def relayed(cpu_ns: int, window_ns: int) -> list[Caveat]:
-    """The relay between server and readers is a program on the engine's CPU; *window_ns*: the time in which it ran."""
-    share = cpu_ns / max(window_ns, 1)
-    detail = f"it used {share:.0%} of the load engine's CPU, which is in no figure"
-    return [
-        Caveat(name="readers are behind a relay in user space, which adds to every delivery", detail=detail, size=share)
-    ]
+def relayed(share: float) -> list[Caveat]:
+    """The relay between server and readers is a program beside the engine; *share*: of a CPU that it used."""
+    name = "readers are behind a relay in user space, which adds to every delivery"
+    return [Caveat(name=name, detail=f"it used {share:.0%} of the load engine's CPU, in no figure", size=share)]
+
+
+def missed_faults(late: int, readers: int) -> list[Caveat]:
+    """Readers came when the schedule of faults had begun, so that they had fewer of them."""
+    caveat = Caveat(name="readers came after the first fault", detail=f"{late} of {readers}", size=late)
+    return _if(late > 0, caveat)
 
 
 def preliminary(rounds_of: Mapping[str, int]) -> list[Caveat]:

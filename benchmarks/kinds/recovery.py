@@ -148,13 +148,14 @@ def figures(recorded: Recorded) -> Figures:
     """Return how long readers were cut off, how often events came again, and how many readers came back at once."""
     found = Figures()
     faults = suffered(recorded.folder)
-    begin_ns, _ = recorded.window_ns
     found.times("recovery", (value for reading in recorded.readings for value in recoveries(reading)))
     found.numbers["resent"] = sum(resent(column.offsets) for _, column in recorded.readings)
     found.numbers["reconnect_peak"] = peak(reconnects(recorded))
     found.timeline = timeline(recorded, faults)
-    last = faults[-1]
-    found.caveats += caveats.relayed(last.cpu_ns, last.at_ns - begin_ns)
+    first, last = faults[0], faults[-1]
+    late = sum(reader.request_ns > first.at_ns for reader, _ in recorded.readings)
+    found.caveats += caveats.missed_faults(late, len(recorded.readings))
+    found.caveats += caveats.relayed((last.cpu_ns - first.cpu_ns) / max(last.at_ns - first.at_ns, 1))
     return found
 
 

@@ -71,10 +71,11 @@ async def play(relay: Relay, faults: Sequence[TimedFault], begin: float, note: C
     for fault in faults:
         await _until(begin + fault.at)
         note(fault)
-        await _suffer(relay, fault, begin + fault.until)
+        await _suffer(relay, fault)
 
 
-async def _suffer(relay: Relay, fault: TimedFault, until: float) -> None:
+async def _suffer(relay: Relay, fault: TimedFault) -> None:
+    until = monotonic() + fault.seconds  # whole, also if it begins late
     match fault.what:
         case "cut":
             relay.cut()
@@ -85,7 +86,7 @@ async def _suffer(relay: Relay, fault: TimedFault, until: float) -> None:
         case "drop":
             relay.drop_response()
         case "stall":
-            relay.stall(until - monotonic(), "down")
+            relay.stall(fault.seconds, "down")
             await _until(until)
         case "idle":
             relay.stall(2 * fault.seconds)
