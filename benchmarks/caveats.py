@@ -11,6 +11,7 @@ from benchmarks.usage import BUSY, SHORT_NS, Usage, limit
 
 STEAL: Final = 0.01
 WAITED: Final = 0.1
+CEILING: Final = 2.0
 ROUNDS_FOR_A_VERDICT: Final = 10
 
 
@@ -46,6 +47,14 @@ def engine_limits(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
     detail = f"engine busy {shares[1]:.0%}, server {shares[0]:.0%}"
     name = "limited by the load engine: events/s is a lower bound of the lane's, compare server µs/event"
     return _if(limit(*shares) in {"engine", "both"}, Caveat(name=name, detail=detail, size=shares[1]))
+
+
+def ceiling(rate: float, of_engine: float, *, exempt: bool) -> list[Caveat]:
+    """The engine's ceiling against a null server is to be twice the lane's rate; polls are exempt."""
+    multiple = of_engine / rate
+    detail = f"x{multiple:.1f} of the lane's rate ({of_engine:,.0f} events/s from a null server)"
+    name = f"the load engine's ceiling is under {CEILING:g} times the lane's rate: a lower bound"
+    return _if(multiple < CEILING and not exempt, Caveat(name=name, detail=detail, size=-multiple))
 
 
 def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:

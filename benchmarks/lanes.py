@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Final
 
 from benchmarks.figures import percentiles
 from benchmarks.gate import Verdict, total
 from benchmarks.histogram import Histogram
 from benchmarks.metrics import METRICS
-from benchmarks.results import Result
+from benchmarks.results import FLOOR, Result
 from benchmarks.workload import Point
+
+COST: Final = "server_us_per_event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,22 @@ def rows(results: Sequence[Result], kind: str, lanes: Sequence[str] | None = Non
     of_kind = [result for result in results if result.kind == kind]
     names = lane_names(of_kind) if lanes is None else lanes
     points = sorted({tuple(result.point.items()) for result in of_kind})
-    return [
+    found = [
         _row(lane, kind, dict(point), trials)
         for point in points
         for lane in names
         if (trials := [one for one in of_kind if one.lane == lane and tuple(one.point.items()) == point])
     ]
+    return [_over_the_floor(row, found) for row in found]
+
+
+def _over_the_floor(row: Row, found: Sequence[Row]) -> Row:
+    """Add to *row*, if the floor is at the same point, what multiple of it the lane's cost is."""
+    cost = row.figures.get(COST)
+    floor = next((one.figures.get(COST) for one in found if one.lane == FLOOR and one.point == row.point), None)
+    if cost is None or not floor:
+        return row
+    return replace(row, figures={**row.figures, "floor_multiple": cost / floor})
 
 
 def lane_names(results: Sequence[Result]) -> list[str]:

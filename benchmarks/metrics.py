@@ -94,6 +94,12 @@ _ALL: Final = (
         better="higher",
         meaning="Events received by all readers, a second; a property of a lane only where that is saturated.",
     ),
+    Metric(
+        name="floor_multiple",
+        title="server",
+        unit="x floor",
+        meaning="the server's CPU time per delivery over that of the floor, the same bytes from a bare event loop",
+    ),
     Metric(name="server_cpu", title="server CPU", unit="", meaning="Share of one CPU that the server used."),
     Metric(name="engine_cpu", title="engine CPU", unit="", meaning="Share of one CPU that the load engine used."),
     *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer's process woke for it.", 50, 99),

@@ -5,14 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from benchmarks import kinds
 from benchmarks.scenario import Scenario
 from benchmarks.subjects import Contestant
 from benchmarks.trace import Trace
 from benchmarks.trial import TrialPlan
+from benchmarks.workload import without_readers
 
 
-def schedule(scenario: Scenario, subjects: Sequence[Contestant], trace: Trace | None = None) -> list[TrialPlan]:
-    """Return the trials of a run. Everything random comes from the scenario's seed."""
+def schedule(
+    scenario: Scenario, subjects: Sequence[Contestant], trace: Trace | None = None, *, alone: Contestant | None = None
+) -> list[TrialPlan]:
+    """Return the trials of a run; *alone* is the server of those in which nobody reads.
+
+    Everything random comes from the scenario's seed.
+    """
     # The order of an experiment, not cryptography.
     rng = random.Random(scenario.seed)  # noqa: S311
     parts = [scenario.part(kind) for kind in scenario.parts]
@@ -29,6 +36,12 @@ def schedule(scenario: Scenario, subjects: Sequence[Contestant], trace: Trace | 
             for workload in workloads
             for subject in subjects
         ]
+        if alone is not None:
+            round_trials += [
+                TrialPlan(subject=alone, workload=without_readers(workload), round=number, seed=scenario.seed)
+                for workload in workloads
+                if kinds.discover()[workload.kind].alone
+            ]
         rng.shuffle(round_trials)
         trials += round_trials
     return trials

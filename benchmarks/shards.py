@@ -22,15 +22,12 @@ PROGRESS_SECONDS: Final = 0.25
 
 @contextmanager
 def processes(count: int, cpus: Sequence[int] | None) -> Iterator[Executor]:
-    """Run *count* worker processes on *cpus* until the block ends; they are gone then, whatever they were doing.
-
-    They are ready when the block begins; one that can't start is told of by what is submitted.
-    """
+    """Run *count* worker processes on *cpus* until the block ends; they are gone then, whatever they were doing."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_settle_in, initargs=(os.getpid(), cpus))
     others = set(multiprocessing.active_children())
     try:
-        # A schedule that has begun wouldn't wait for them to start.
+        # They load the engine now, and not when a stream has begun, for which its readers would then be late.
         wait([pool.submit(os.getpid) for _ in range(count)])
         yield pool
     finally:

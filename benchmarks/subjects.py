@@ -6,16 +6,14 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from benchmarks.processes import Placement
 from benchmarks.records import Started
-from benchmarks.results import AGAIN
+from benchmarks.results import AGAIN, ALONE, FLOOR
 from benchmarks.server import Server, serving, start
 from benchmarks.workload import Workload
 from producers.wire import SSE, Wire
-
-FLOOR: Final = "floor"
 
 
 class Contestant(Protocol):
@@ -79,6 +77,12 @@ class Floor:
 
     def start(self, server: Server, workload: Workload) -> Started:
         return start(server.url, self.lane, workload)
+
+
+def alone(wires: Mapping[str, Wire]) -> Contestant:
+    """Return our server as it is when nobody reads."""
+    lane = next(iter(wires))
+    return Lane(name=ALONE, lane=lane, reader=wires[lane])
 
 
 def entries(

@@ -10,11 +10,12 @@ from typing import Final
 from benchmarks import caveats, kinds
 from benchmarks.caveats import Caveat
 from benchmarks.histogram import MIN_BEYOND
-from benchmarks.lanes import Row, lane_names, rows
+from benchmarks.lanes import COST, Row, lane_names, rows
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.results import Header, Result
 
 NOTHING: Final = "-"
+FLOOR_MULTIPLE: Final = "floor_multiple"
 GATE: Final = "faults"
 GATE_NOTE: Final = "faults: events lost/repeated/reordered."
 
@@ -38,8 +39,27 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
             kind, part = kinds.discover()[name], header.scenario.part(name)
             for number, metrics in enumerate(kind.tables):
                 title = part.title() if number == 0 else ""
-                found += _table(title, [METRICS[metric] for metric in metrics], of_kind, part.notes())
+                notes = (*part.notes(), *_ceilings(header, of_kind))
+                found += _table(title, _with_floor(metrics), of_kind, notes)
     return found
+
+
+def _ceilings(header: Header, of_kind: Sequence[Row]) -> tuple[str, ...]:
+    """Return a note on how far the engine's ceiling is above the lanes' rates, where it was measured."""
+    known = [
+        (row.lane, header.ceilings[row.lane].rate, row.figures["rate"])
+        for row in of_kind
+        if row.lane in header.ceilings and "rate" in row.figures
+    ]
+    ratios = ", ".join(f"{lane} x{ceiling / rate:.1f} ({ceiling:,.0f}/s)" for lane, ceiling, rate in known)
+    return (
+        (f"The engine's ceiling against a null server, as a multiple of the lane's rate: {ratios}.",) if known else ()
+    )
+
+
+def _with_floor(metrics: Sequence[str]) -> list[Metric]:
+    """Return *metrics*, the multiple of the floor's cost behind the cost."""
+    return [METRICS[name] for metric in metrics for name in ([COST, FLOOR_MULTIPLE] if metric == COST else [metric])]
 
 
 def _in_order(header: Header, results: Sequence[Result]) -> list[str]:
@@ -53,7 +73,7 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
     shown = [metric for metric in metrics if any(metric.name in row.figures for row in of_kind)]
     if not shown and not title:
         return []
-    points = list(of_kind[0].point)
+    points = list(dict.fromkeys(name for row in of_kind for name in row.point))
     few = [metric for metric in shown if any(_lacks(row, metric) for row in of_kind)]
     return [
         Table(
@@ -64,7 +84,11 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
                 *(("trials", GATE) if title else ()),
                 *(_title(metric) for metric in shown),
             ),
-            rows=tuple(_cells(row, points, shown, whole=bool(title)) for row in of_kind),
+            rows=tuple(
+                _cells(row, points, shown, whole=bool(title))
+                for row in of_kind
+                if title or any(metric.name in row.figures for metric in shown)
+            ),
             notes=(
                 *(notes if title else ()),
                 *((GATE_NOTE,) if title else ()),
@@ -78,7 +102,7 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
 def _cells(row: Row, points: Sequence[str], metrics: Sequence[Metric], *, whole: bool) -> tuple[str, ...]:
     return (
         row.lane,
-        *(f"{row.point[name]:,.6g}" for name in points),
+        *(f"{row.point[name]:,.6g}" if name in row.point else NOTHING for name in points),
         *((str(row.trials), gate(row)) if whole else ()),
         *(cell(metric, row.figures.get(metric.name)) for metric in metrics),
     )
@@ -125,7 +149,8 @@ def _in_sentence(text: str) -> str:
 
 def _lacks(row: Row, metric: Metric) -> bool:
     """Say whether a percentile isn't printed for want of samples."""
-    return metric.histogram is not None and row.verdict.ok and not row.overloaded and metric.name not in row.figures
+    has_samples = row.events > 0 and row.verdict.ok and not row.overloaded
+    return metric.histogram is not None and has_samples and metric.name not in row.figures
 
 
 def doubts(header: Header, results: Sequence[Result]) -> list[str]:
@@ -143,6 +168,11 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]
     of_lanes = [(result.lane, caveat) for result in results for caveat in result.caveats]
+    for row in rows(results, "saturated"):
+        ceiling = header.ceilings.get(row.lane)
+        if ceiling is not None and "rate" in row.figures:
+            found = caveats.ceiling(row.figures["rate"], ceiling.rate, exempt=ceiling.exempt)
+            of_lanes += [(row.lane, caveat) for caveat in found]
     for row in rows(results, "rtt"):  # a trial of round trips has too few for a p99, a lane may have enough
         lag = caveats.send_lag(row.figures.get("send_lag_p99_ms"), row.figures.get("rtt_p50_ms"))
         of_lanes += [(row.lane, caveat) for caveat in lag]

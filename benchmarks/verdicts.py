@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from benchmarks import kinds
@@ -10,9 +10,9 @@ from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
 from benchmarks.comparison import COMPARED, Comparison, Comparisons, compare, where
 from benchmarks.lanes import lane_names
 from benchmarks.metrics import METRICS
-from benchmarks.results import AGAIN, Header, Result
+from benchmarks.results import AGAIN, ALONE, Header, Result
 from benchmarks.statistics import ALPHA
-from benchmarks.tables import NOTHING, Table, cell, unit
+from benchmarks.tables import Table, cell, unit
 
 HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in kind.tables[0]} & {*COMPARED}
 """The metrics of the kinds' first tables: what a terminal has room for."""
@@ -21,7 +21,8 @@ HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in k
 def compared(header: Header, results: Sequence[Result], reference: str | None = None) -> Comparisons:
     """Compare all lanes with *reference*, by default the scenario's first one. Raises ValueError if it isn't there."""
     there = lane_names(results)
-    lanes = [lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there and not lane.endswith(AGAIN)]
+    candidates = (lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there)
+    lanes = [lane for lane in candidates if lane != ALONE and not lane.endswith(AGAIN)]
     return compare(results, list(dict.fromkeys(lanes)), reference)
 
 
@@ -31,30 +32,29 @@ def comparison_table(found: Comparisons) -> Table | None:
     if not entries:
         return None
     reference = entries[0].reference
-    lanes = list(dict.fromkeys(entry.lane for entry in entries))
     places = list(dict.fromkeys((where(entry.kind, entry.point), entry.metric) for entry in entries))
-    by_place = {(where(entry.kind, entry.point), entry.metric, entry.lane): entry for entry in entries}
-    rows = []
-    for place, metric in places:
-        of_lanes = [by_place.get((place, metric, lane)) for lane in lanes]
-        medians = [entry.median_reference for entry in of_lanes if entry is not None]
-        rows.append(
-            (
-                f"{place}\n{METRICS[metric].title} {unit(METRICS[metric])}".rstrip(),
-                cell(METRICS[metric], medians[0]),
-                *(NOTHING if entry is None else _cell(entry) for entry in of_lanes),
-            )
-        )
+    of_places = {place: [entry for entry in entries if _place(entry) == place] for place in places}
     return Table(
         title=f"Against {reference}: ratios, with the interval of the mean over rounds",
-        head=("", f"{reference}\nmedian", *lanes),
-        rows=tuple(rows),
+        head=("", "lane", "median", "ratio", "interval", "verdict"),
+        rows=tuple(row for place in places for row in _rows(of_places[place], reference)),
         notes=_notes(entries, reference),
     )
 
 
-def _cell(entry: Comparison) -> str:
-    return f"x{_ratio(entry.ratio)} ({_ratio(entry.low)} to {_ratio(entry.high)})\n{entry.verdict}"
+def _place(entry: Comparison) -> tuple[str, str]:
+    return where(entry.kind, entry.point), entry.metric
+
+
+def _rows(entries: Sequence[Comparison], reference: str) -> Iterator[tuple[str, ...]]:
+    """Yield a row for the reference, which has the metric's name, and one for each lane."""
+    metric = METRICS[entries[0].metric]
+    name = f"{metric.title} {unit(metric)}".strip()
+    at = ", ".join(f"{key}={value:g}" for key, value in entries[0].point.items())
+    yield (f"{name}, {at}" if at else name, reference, cell(metric, entries[0].median_reference), "", "", "")
+    for entry in entries:
+        interval = f"{_ratio(entry.low)} to {_ratio(entry.high)}"
+        yield "", entry.lane, cell(metric, entry.median_lane), f"x{_ratio(entry.ratio)}", interval, entry.verdict
 
 
 def _ratio(value: float) -> str:

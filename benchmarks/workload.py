@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from benchmarks.expected import Expected
 from benchmarks.plan import Session
-from benchmarks.tasks import Task
+from benchmarks.tasks import Audience, Task
 
 if TYPE_CHECKING:  # a result is what a workload led to
     from benchmarks.results import Result
@@ -54,3 +54,11 @@ class Workload:
     network: Network | None = None
     then: Callable[[Result], Workload | None] | None = None
     """What is to be run next on the same lane, now that this has come of it: a search goes on."""
+
+
+def without_readers(workload: Workload) -> Workload:
+    """Return the same stream with nobody to read it."""
+    if not isinstance(workload.task, Audience):
+        raise TypeError(f"{workload.kind} trials have no audience")
+    stay = max(workload.duration - workload.opens, 0)
+    return replace(workload, task=replace(workload.task, readers=0, stay=stay), then=None)

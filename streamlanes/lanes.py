@@ -11,7 +11,8 @@ from benchmarks.engine import wires as engine_wires
 from benchmarks.external import lanes as external_lanes
 from benchmarks.external.contestant import External
 from benchmarks.external.lanes import ExternalError
-from benchmarks.subjects import FLOOR, Contestant, Floor
+from benchmarks.results import FLOOR
+from benchmarks.subjects import Contestant, Floor
 from benchmarks.tasks import Sessions
 from benchmarks.trial import TrialPlan
 from producers.wire import Wire

@@ -36,16 +36,18 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 
 
 @dataclass(frozen=True, slots=True)
-class _Feed:
-    """What aiohttp's connection hands its bytes to, in the place of its own WebSocket parser."""
+class Feed:
+    """What aiohttp's connection hands its bytes to, in the place of a parser of its own."""
 
     content: aiohttp.StreamReader
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Take *data*; never at an end, and nothing is left over."""
         self.content.feed_data(data)
         return False, b""
 
     def feed_eof(self) -> None:
+        """Take the connection's end."""
         self.content.feed_eof()
 
 
@@ -92,7 +94,7 @@ async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socke
         if protocol is None or protocol.transport is None or response.headers.get("Sec-WebSocket-Accept") != accept:
             raise Fault("the server's WebSocket handshake is wrong")
         content = aiohttp.StreamReader(protocol, READ_AHEAD, loop=asyncio.get_running_loop())
-        protocol.set_parser(_Feed(content), content)
+        protocol.set_parser(Feed(content), content)
         yield Socket(content, WebSocketWriter(protocol, protocol.transport, use_mask=True))
     finally:
         response.close()

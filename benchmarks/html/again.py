@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from benchmarks.html.model import Again
 from benchmarks.results import FILE, Header, Result
+from benchmarks.scenario import Scenario
 
 
 def again(header: Header, results: Sequence[Result]) -> Again:
@@ -15,7 +16,7 @@ def again(header: Header, results: Sequence[Result]) -> Again:
     return Again(
         command=header.command,
         seed=header.scenario.seed,
-        scenario="\n".join(_toml(asdict(header.scenario))).strip(),
+        scenario="\n".join(_toml(_settings(header.scenario))),
         recompute=_recompute(results),
         raw=(
             f"The run's folder has every trial: its figures and whole histograms are a line of {FILE}; its readers' "
@@ -42,6 +43,13 @@ for line in open("{FILE}", encoding="utf-8").readlines()[1:]:
         if {name} in trial["histograms"]:
             merged.add(HdrHistogram.decode(trial["histograms"][{name}]))
 print([merged.get_value_at_percentile(at) / 1e6 for at in (50, 90, 99)], "ms")"""
+
+
+def _settings(scenario: Scenario) -> Mapping[str, object]:
+    """Return the scenario as it stands in a file: its parts are tables beside its limits."""
+    settings: dict[str, object] = asdict(scenario)
+    del settings["parts"]
+    return {name: value for name, value in settings.items() if value not in ("", {})} | dict(scenario.parts)
 
 
 def _toml(table: Mapping[str, object], path: str = "") -> Iterator[str]:

@@ -81,6 +81,7 @@ class Comparison:
 
     title: str
     baseline: str
+    """Empty if there is none, and so no ratio."""
     groups: tuple[Group, ...]
     folded: bool = False
     """Whether it is of the second rank, to be opened by who wants it."""

@@ -198,7 +198,7 @@ def recovery(of: Recovery, palette: Palette, faults: Mapping[str, int], most: fl
     ]  # fmt: skip
     marks = [vertical(when, str(faults[what]), strong=True) for when, what in line.faults]
     x = axis("seconds", range=[0, line.seconds * len(line.delivered)], showgrid=False)
-    y = axis("", range=[0, most * 1.05], nticks=4, domain=[0.34, 1])
+    y = axis("", range=[0, most * 1.05], nticks=4, tickformat=",", domain=[0.34, 1])
     y2 = axis("", nticks=3, domain=[0, 0.22], rangemode="tozero")
     layout = dict(layout_of(x | {"anchor": "y2"}, y, *marks)) | {"yaxis2": y2, "hovermode": "x unified"}
     label = (

@@ -141,7 +141,7 @@ def _heat(heats: Heats) -> Figure:
         y_title="latency, ms (logarithmic)",
         caption=(
             "Each cell counts the deliveries that were due at that second and took that long, all rounds laid over one "
-            "another; a stall is a bright streak that leaves the band, a trend bends it."
+            "another; a stall is a streak that leaves the band, a trend bends it."
         ),
         plots=tuple(plots.heat(of, brightest, min(used), max(used) + 1) for of in heats.maps),
         scale=number(brightest),

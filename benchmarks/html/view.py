@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 
@@ -34,11 +34,11 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         facts=tuple(_facts(header, results, lanes)),
         lanes=lanes,
         finding=words.finding(
-            comparisons.entries,
+            _leading(comparisons.entries, shown.values()),
             lanes,
-            _counted(refused, results),
-            tuple(_loads(places, sweeps)),
-            header.environment.connections,
+            refused=_counted(refused, results),
+            loads=tuple(_loads(places, sweeps)),
+            path=header.environment.connections,
         ),
         comparisons=tuple(_comparisons(places, shown, comparisons.entries)),
         refused=tuple(
@@ -85,6 +85,16 @@ def _loads(places: Mapping[Place, Sequence[Result]], sweeps: Sequence[model.Swee
             yield f"{sweep.title}: of the loads tried, in {sweep.x_title}, lanes kept up at most so: {listed(knees)}."
 
 
+def _leading(entries: Sequence[Entry], shown: Iterable[Place]) -> list[Entry]:
+    """Return, of each metric, the comparisons of the first kind of trial that has it: those that words are made of."""
+    leading: dict[str, list[Entry]] = {}
+    for kind, point in shown:
+        here = [entry for entry in entries if entry.kind == kind and dict(entry.point) == dict(point)]
+        for name in {entry.metric for entry in here} - leading.keys():
+            leading[name] = [entry for entry in here if entry.metric == name]
+    return [entry for name in METRICS for entry in leading.get(name, ())]
+
+
 def _counted(some: Sequence[Result], of: Sequence[Result]) -> list[str]:
     """Return the lanes of *some*, each with how many trials that are, of how many."""
     return [
@@ -106,13 +116,18 @@ def _comparisons(
             names = [
                 name
                 for name in METRICS
-                if any(entry.metric == name for entry in here) and (name in PRINCIPAL and principal) is not folded
+                if (name in PRINCIPAL and principal) is not folded
+                and (
+                    any(entry.metric == name for entry in here)
+                    # With a round or a lane alone there are medians all the same.
+                    or (not folded and any(name in trial.figures for trial in trials))
+                )
             ]
             if names:
                 title = words.place(kind, dict(point), several=several)
                 yield model.Comparison(
                     title=f"{title}: {'further metrics' if principal else 'all metrics'}" if folded else title,
-                    baseline=here[0].reference,
+                    baseline=here[0].reference if here else "",
                     groups=tuple(_group(METRICS[name], trials, here) for name in names),
                     folded=folded,
                 )
@@ -120,13 +135,13 @@ def _comparisons(
 
 def _group(metric: Metric, trials: Sequence[Result], entries: Sequence[Entry]) -> model.Group:
     of_metric = {entry.lane: entry for entry in entries if entry.metric == metric.name}
-    baseline = next(iter(of_metric.values())).reference
+    baseline = next((entry.reference for entry in of_metric.values()), "")
     return model.Group(
         title=words.heading(metric.name),
         unit=words.unit(metric),
         better=metric.better,
         meaning=metric.meaning,
-        margin=max(entry.margin for entry in of_metric.values()),
+        margin=max((entry.margin for entry in of_metric.values()), default=0.0),
         rows=tuple(
             _row(lane, metric, [trial for trial in trials if trial.lane == lane], of_metric.get(lane), baseline)
             for lane in names(trials)

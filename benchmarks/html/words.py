@@ -87,7 +87,7 @@ def unit(of: Metric) -> str:
 def finding(
     entries: Sequence[Comparison], lanes: Sequence[str], *, refused: Sequence[str], loads: Sequence[str], path: str
 ) -> Finding:
-    """Say what *entries* come to.
+    """Say what *entries* come to, one of each metric and lane.
 
     *refused*: lanes, and in how many trials; *loads*: sentences on what was too much; *path*: between server and
     readers.
@@ -105,7 +105,7 @@ def finding(
 
 def _headline(between: Sequence[Comparison], decided: Sequence[Comparison]) -> str:
     if not between:
-        return "Nothing could be compared: no two lanes have figures of the same rounds."
+        return "Nothing could be compared: that takes two lanes with figures of the same two rounds, or more."
     rounds = max(entry.rounds for entry in between)
     reference = between[0].reference
     if rounds < ROUNDS_FOR_A_VERDICT:
@@ -126,8 +126,8 @@ def _clauses(decided: Sequence[Comparison]) -> Iterator[str]:
     chosen = [name for name in chosen if name == CPU or name == next(n for n in chosen if n != CPU)]
     alike: dict[tuple[str, ...], list[str]] = {}
     for lane in dict.fromkeys(entry.lane for entry in decided):
-        found: list[set[str]] = [{e.verdict for e in decided if (e.lane, e.metric) == (lane, name)} for name in chosen]
-        alike.setdefault(tuple(_one(verdicts) for verdicts in found), []).append(lane)
+        found = {entry.metric: entry.verdict for entry in decided if entry.lane == lane}
+        alike.setdefault(tuple(found.get(name, "") for name in chosen), []).append(lane)
     named = False
     for pattern, lanes in alike.items():
         parts = [
@@ -138,11 +138,6 @@ def _clauses(decided: Sequence[Comparison]) -> Iterator[str]:
         if parts:
             named = named or (not all(word in pattern for word in ("better", "worse")) and "" not in pattern)
             yield f"{listed(lanes)} {'is' if len(lanes) == 1 else 'are'} {' and '.join(parts)}"
-
-
-def _one(verdicts: set[str]) -> str:
-    """Return the one verdict of several points; being better at one and worse at another is none."""
-    return next((word for word in ("better", "worse") if word in verdicts and not {"better", "worse"} <= verdicts), "")
 
 
 def _also(refused: Sequence[str]) -> str:
@@ -161,15 +156,9 @@ def _standings(decided: Sequence[Comparison], lanes: Sequence[str]) -> Iterator[
 
 
 def _named(entries: Sequence[Comparison], word: str) -> list[str]:
-    """Return the principal metrics of *entries*, each with the ratios that it has over all points."""
-    named = []
-    for name in PRINCIPAL:
-        ratios = sorted(entry.ratio for entry in entries if entry.metric == name)
-        if not ratios:
-            continue
-        span = f"×{times(ratios[0])}" + (f" to ×{times(ratios[-1])}" if len(ratios) > 1 else "")  # noqa: RUF001
-        named.append(metric(name) if word == "equivalent" else f"{metric(name)} ({span})")
-    return named
+    """Return the principal metrics of *entries*, each with its ratio."""
+    ratios = {entry.metric: f" (×{times(entry.ratio)})" for entry in entries}  # noqa: RUF001 - as many times
+    return [metric(name) + ("" if word == "equivalent" else ratios[name]) for name in PRINCIPAL if name in ratios]
 
 
 def _itself(entries: Sequence[Comparison]) -> Iterator[str]:

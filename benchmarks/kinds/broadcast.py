@@ -99,5 +99,6 @@ KIND: Final = Kind(
         ),
         ("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
     ),
+    alone=True,
     expects_one=True,
 )

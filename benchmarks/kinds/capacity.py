@@ -64,7 +64,11 @@ class Capacity:
 
     def _workload(self, offered: float, seconds: float, seed: int) -> Workload:
         stream = Broadcast(deliveries=offered, size=self.size, seconds=seconds, deadline=self.deadline)
-        return dataclasses.replace(stream.workload(self.readers, offered / self.readers, seed), kind=NAME)
+        workload = stream.workload(self.readers, offered / self.readers, seed)
+        # A lane that falls behind is to be late, not to lose what the log no longer holds.
+        events = workload.expected[0].events
+        room = ("--retain-events", str(events), "--retain-bytes", str(events * self.size))
+        return dataclasses.replace(workload, kind=NAME, options=room)
 
     def _next(self, offered: float, bracket: _Bracket, seed: int, result: Result) -> Workload | None:
         """Return the next step of the search, or its confirming run. None: the lane isn't correct, or can't do any."""
@@ -120,7 +124,15 @@ KIND: Final = Kind(
     part=Capacity,
     figures=figures,
     tables=(
-        ("sustainable_rate", "latency_p50_ms", "latency_p99_ms", "server_us_per_event", "server_cpu", "engine_cpu"),
+        (
+            "sustainable_rate",
+            "latency_p50_ms",
+            "latency_p99_ms",
+            "server_us_per_event",
+            "server_x_floor",
+            "server_cpu",
+            "engine_cpu",
+        ),
     ),
     busy_is_overloaded=False,
     expects_one=True,

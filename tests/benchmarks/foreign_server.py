@@ -19,6 +19,7 @@ class Foreign:
     def __init__(self, option: str) -> None:
         self._option = option
         self._readers: dict[str, list[Connection]] = defaultdict(list)
+        self._sent: dict[str, bytes] = defaultdict(bytes)
         self._held = b""
 
     def answer(self, connection: Connection, request: Request) -> None:
@@ -26,14 +27,16 @@ class Foreign:
             connection.write(response("200 OK", b"{}"))
         elif request.path.startswith("/sub/"):
             connection.write(STREAM_HEAD % b"text/event-stream" + chunk(b": hello\r\n\r\nevent: news\r\n"))
-            self._readers[request.path.removeprefix("/sub/")].append(connection)
+            topic = request.path.removeprefix("/sub/")
+            connection.write(self._sent[topic])
+            self._readers[topic].append(connection)
         elif request.path == "/pub":
             connection.write(response("202 Accepted", b""))
-            self._publish(self._readers[request.query.removeprefix("topic=")], request.body)
+            self._publish(request.query.removeprefix("topic="), request.body)
         else:
             connection.write(response("404 Not Found", b"{}"))
 
-    def _publish(self, readers: list[Connection], body: bytes) -> None:
+    def _publish(self, topic: str, body: bytes) -> None:
         content = chunk(b"id: x\r\ndata: %b\r\n\r\n" % body)
         if re.search(rb'"n":%d,' % PLACE, body):
             match self._option:
@@ -47,7 +50,8 @@ class Foreign:
                     content = content.replace(b'"text":"', b'"text":"+').replace(b'."}', b'"}')
         elif self._held:
             content, self._held = content + self._held, b""
-        for reader in readers:
+        self._sent[topic] += content
+        for reader in self._readers[topic]:
             reader.write(content)
 
 

@@ -221,6 +221,6 @@ def test_a_lane_without_a_way_up_is_told() -> None:
         assert lanes.chosen("all", wires, left_out) == ("sse",)
         assert lanes.chosen("all", wires, lanes.unmeasurable(wires, sending=False)) == ("mute", "sse")
         with pytest.raises(click.BadParameter, match=r"lane mute writes the wire 'ndjson', for which .* no way up"):
-            lanes.check(["mute"], wires, left_out)
+            lanes.check(["mute"], wires, left_out, {})
         (caveat,) = caveats.left_out(left_out)
         assert "mute (wire 'ndjson', for which the load engine has no way up)" in caveat.detail

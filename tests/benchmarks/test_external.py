@@ -9,19 +9,24 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
+import click
 import pytest
 
 from benchmarks.external import lanes
 from benchmarks.external.contestant import External
 from benchmarks.external.lanes import ExternalError, ExternalLane
 from benchmarks.kinds.broadcast import Broadcast
+from benchmarks.lanes import rows
 from benchmarks.processes import Placement
 from benchmarks.results import Result
+from benchmarks.scenario import find, load
+from benchmarks.schedule import schedule
 from benchmarks.shards import processes
-from benchmarks.subjects import Contestant, Floor, Lane
+from benchmarks.subjects import Contestant, Floor, Lane, entries
 from benchmarks.summarise import summarise
 from benchmarks.trial import Site, TrialPlan, run_trial
 from producers.wire import SSE
+from streamlanes import lanes as lane_names
 
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=1.0)
@@ -53,12 +58,17 @@ def test_nchan(lane: str, tmp_path: Path, engine: Executor) -> None:
     assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
 
 
-@pytest.mark.parametrize("subject", [Floor(), Lane(name="sse", lane="sse", reader=SSE)])
-def test_floor_stands_beside_a_lane(subject: Contestant, tmp_path: Path, engine: Executor) -> None:
-    result = trial(subject, tmp_path, engine)
-    assert result.verdict.faults() == ""
-    assert (result.readers, result.events) == (3, 3 * EVENTS)
-    assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
+def test_the_floor_is_what_a_lane_costs_a_multiple_of(tmp_path: Path, engine: Executor) -> None:
+    subjects: list[Contestant] = [Floor(), Lane(name="sse", lane="sse", reader=SSE)]
+    results = [trial(subject, tmp_path, engine) for subject in subjects]
+    for result in results:
+        assert result.verdict.faults() == ""
+        assert (result.readers, result.events) == (3, 3 * EVENTS)
+        assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
+    floor, sse = (row.figures for row in rows(results, "broadcast"))
+    assert floor["floor_multiple"] == 1
+    assert sse["floor_multiple"] == sse["server_us_per_event"] / floor["server_us_per_event"]
+    assert all("floor_multiple" not in row.figures for row in rows(results[1:], "broadcast"))
 
 
 def foreign(folder: Path, option: str = "") -> External:
@@ -131,3 +141,31 @@ def test_files_that_can_not_be_used(text: str, fault: str, tmp_path: Path) -> No
         lanes.load(file)
     assert fault in str(error.value)
     assert "lanes.toml" in str(error.value)
+
+
+WIRES = {"sse": SSE}
+
+
+def test_which_rows_a_file_adds() -> None:
+    others = lane_names.others("nchan", WIRES)
+    assert lane_names.with_external(("sse", "floor"), others) == ("sse", "floor", "nchan-sse", "nchan-ws")
+    assert lane_names.with_external(("sse", "nchan-ws"), others) == ("sse", "nchan-ws")
+    assert lane_names.with_external(("sse",), lane_names.others(None, WIRES)) == ("sse",)
+    subjects = entries(("nchan-ws", "sse", "floor"), WIRES, (), others, twice=True)
+    assert [subject.name for subject in subjects] == ["nchan-ws", "sse", "floor", "sse~again"]
+
+
+def test_names_that_are_taken(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[external.floor]\nwire = 'sse'\nsubscribe = 'http://x'\npublish = 'http://x'")
+    for name, fault in ((str(file), "floor is a lane of this project's own"), ("nowhere", "there is no 'nowhere'")):
+        with pytest.raises(click.BadParameter, match=fault):
+            lane_names.others(name, WIRES)
+
+
+@pytest.mark.parametrize(("scenario", "lane"), [("tokens", "nchan-sse"), ("rtt", "floor")])
+def test_trials_in_which_they_can_not_take_part(scenario: str, lane: str) -> None:
+    subject = lane_names.others("nchan", WIRES)[lane]
+    trials = schedule(load(find(scenario)), [subject])
+    with pytest.raises(click.BadParameter, match=f"lane {lane} can't take part in"):
+        lane_names.check_trials(trials)

@@ -53,7 +53,7 @@ def test_a_close_without_a_code() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        Frame(Opcode.TEXT, b"x").serialize(mask=True),
+        b"\x81\x81\x00\x00\x00\x00x",
         frame(Opcode.BINARY, b"x"),
         frame(Opcode.CONT, b"x"),
         frame(Opcode.TEXT, b"x", fin=False) + frame(Opcode.TEXT, b"y"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from http import HTTPStatus
 from json import JSONDecoder
 from typing import Final
 
@@ -12,8 +11,8 @@ import aiohttp
 from yarl import URL
 
 from benchmarks.engine.decoding import Events, Fault, Place
-from benchmarks.engine.http import check
 from benchmarks.engine.json_message import EVENT_HEAD
+from benchmarks.engine.polling import polling
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import POST, Sender, posting
 from producers.wire import LONG_POLL
@@ -71,12 +70,10 @@ class LongPollReader:
     ) -> None:
         decoder = LongPollDecoder(url.query.get("after", "start"))
         try:
-            async with posting(http, sender):
+            async with polling(http, url, recorder) as poller, posting(http, sender):
                 while decoder.place.outcome is None:
-                    async with http.get(url.with_query(after=decoder.after)) as response:
-                        await check(response, HTTPStatus.OK)
-                        body = await response.read()
-                        received_ns = time.monotonic_ns()
+                    body = await poller.get(f"{url.raw_path}?after={decoder.after}")
+                    received_ns = time.monotonic_ns()
                     recorder.take(received_ns, decoder.feed(body))
         finally:
             recorder.close(decoder.place)

@@ -31,7 +31,7 @@ def header() -> Header:
         started="2026-01-01T09:30:00+00:00",
         command="streamlanes compare telemetry --rounds 10 --seed 1 --lanes sse,ws,poll,ndjson,sse-usual,poll-single",
         scenario=Scenario(name="telemetry", lanes=LANES, parts={"load": {"rounds": ROUNDS, "deadline": 0.005}}),
-        trials=550,
+        trials=610,
         environment=environment(placement()),
     )
 
@@ -104,6 +104,9 @@ def _heat(begins: list[float], times: list[float]) -> Heat:
 
 
 def _capacity(rng: random.Random, lane: str, number: int, mood: float) -> Iterator[Result]:
+    rate = LIMIT[lane] * math.exp(mood + rng.gauss(0, 0.02))
+    confirmed = {"sustainable_rate": rate, "server_us_per_event": CPU_US[lane] * 0.8}
+    yield result("capacity", lane, number, figures=confirmed)
     for load in LOADS:
         point = {"offered": load}
         if load > LIMIT[lane]:
