@@ -64,7 +64,10 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
     error: str | None = None
     namespace = clocks.UNKNOWN
     try:
-        with plan.subject.serving(workload, folder, site.where) as server, _between(workload, server) as seen:
+        with (
+            plan.subject.serving(workload, folder, site.where) as server,
+            _between(workload, server, folder, site) as seen,
+        ):
             namespace = clocks.time_namespace(server.pid)
             specs = _specs(plan, seen, site.shards)
             (folder / "spec.json").write_bytes(specs[0])
@@ -92,12 +95,12 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
 
 
 @contextmanager
-def _between(workload: Workload, server: Server) -> Iterator[Server]:
+def _between(workload: Workload, server: Server, folder: Path, site: Site) -> Iterator[Server]:
     """Give the server as the engine sees it, behind what network there is."""
     if workload.network is None:
         yield server
         return
-    with workload.network(server.url, server.pid) as url:
+    with workload.network(server.url, server.pid, folder=folder, cpu=site.where.engine) as url:
         yield dataclasses.replace(server, url=url)
 
 
