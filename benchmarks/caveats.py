@@ -11,6 +11,7 @@ from benchmarks.usage import BUSY, SHORT_NS, Usage, limit
 
 STEAL: Final = 0.01
 WAITED: Final = 0.1
+CEILING: Final = 2.0
 ROUNDS_FOR_A_VERDICT: Final = 10
 
 
@@ -46,6 +47,14 @@ def engine_limits(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
     detail = f"engine busy {shares[1]:.0%}, server {shares[0]:.0%}"
     name = "limited by the load engine: events/s is a lower bound of the lane's, compare server µs/event"
     return _if(limit(*shares) in {"engine", "both"}, Caveat(name=name, detail=detail, size=shares[1]))
+
+
+def ceiling(rate: float, of_engine: float, *, exempt: bool) -> list[Caveat]:
+    """The engine's ceiling against a null server is to be twice the lane's rate; polls are exempt."""
+    multiple = of_engine / rate
+    detail = f"x{multiple:.1f} of the lane's rate ({of_engine:,.0f} events/s from a null server)"
+    name = f"the load engine's ceiling is under {CEILING:g} times the lane's rate: a lower bound"
+    return _if(multiple < CEILING and not exempt, Caveat(name=name, detail=detail, size=-multiple))
 
 
 def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
@@ -102,6 +111,18 @@ def cpu(server: Usage, window_ns: int) -> list[Caveat]:
     window = Caveat(name=f"CPU window under {SHORT_NS / 1e9} s", detail=f"{window_ns / 1e9:.2f} s", size=-window_ns)
     clock = Caveat(name="the server's CPU clock can't be read here", detail="no CPU figures")
     return _if(window_ns < SHORT_NS, window) + _if(server.cpu_ns is None, clock)
+
+
+def relayed(share: float) -> list[Caveat]:
+    """The relay between server and readers is a program beside the engine; *share*: of a CPU that it used."""
+    name = "readers are behind a relay in user space, which adds to every delivery"
+    return [Caveat(name=name, detail=f"it used {share:.0%} of the load engine's CPU, in no figure", size=share)]
+
+
+def missed_faults(late: int, readers: int) -> list[Caveat]:
+    """Readers came when the schedule of faults had begun, so that they had fewer of them."""
+    caveat = Caveat(name="readers came after the first fault", detail=f"{late} of {readers}", size=late)
+    return _if(late > 0, caveat)
 
 
 def preliminary(rounds_of: Mapping[str, int]) -> list[Caveat]:

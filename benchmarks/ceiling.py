@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Final
 
 from benchmarks.processes import Placement, child, placement
 from benchmarks.records import Spec, dump_spec, read_engines, write_record
+from benchmarks.results import LaneCeiling
 from benchmarks.server import ready
 from benchmarks.servers.null import LANES, STREAM
 from benchmarks.shards import drive, processes
+from benchmarks.subjects import Contestant
 from benchmarks.tasks import Again
 from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
@@ -98,6 +100,20 @@ def ceiling(
         engine_us=_per_event(first.engine.cpu_ns, last.engine.cpu_ns, count),
         server_us=_per_event(first.server.cpu_ns, last.server.cpu_ns, count),
     )
+
+
+def of_lanes(subjects: Sequence[Contestant], where: Placement) -> dict[str, LaneCeiling]:
+    """Measure the wires that *subjects* are read by, each once; a row whose wire the null server lacks is left out.
+
+    Raises what `ceiling` raises.
+    """
+    wires = {Wire(subject.reader) for subject in subjects} & {*LANES.values()}
+    rates = {wire: ceiling(wire, where).rate for wire in sorted(wires)}
+    return {
+        subject.name: LaneCeiling(rate=rates[Wire(subject.reader)], exempt=subject.reader == LONG_POLL)
+        for subject in subjects
+        if subject.reader in rates
+    }
 
 
 def _per_event(before: int | None, after: int | None, count: int) -> float | None:

@@ -75,6 +75,17 @@ class Traffic(NamedTuple):
     """In both directions, bare acknowledgements included."""
 
 
+class Connection(NamedTuple):
+    """One of the connections of a reader that reconnects."""
+
+    begun_ns: int
+    """When it was asked for."""
+    cut_ns: int
+    """When it ended; of one that was given up because it was silent: when something was last heard."""
+    ended_ns: int
+    """When the reader was done with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What one reader saw, besides its events."""
@@ -102,6 +113,8 @@ class Reader:
     """Why the reading ended early."""
     traffic: Traffic | None = None
     """Over all its connections, where that was asked for."""
+    connections: tuple[Connection, ...] = ()
+    """Of a reader that reconnects, in their order: all that ended early, and the one that saw the stream's end."""
 
 
 class Sample(NamedTuple):

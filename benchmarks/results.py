@@ -48,6 +48,16 @@ class TraceInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCeiling:
+    """How fast the engine takes a lane's wire from a server that does nothing else."""
+
+    rate: float
+    """Events per second."""
+    exempt: bool
+    """A request for each batch: the round trips set the pace, and no ceiling is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What was run, where."""
 
@@ -64,6 +74,8 @@ class Header:
     trials: int
     """That were planned; a search may take more."""
     environment: Environment
+    ceilings: Mapping[str, LaneCeiling] = field(default_factory=dict)
+    """By lane, of runs with saturated trials."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Lanes that `all` would have, and why the engine can't measure them."""
 

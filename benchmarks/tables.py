@@ -39,8 +39,22 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
             kind, part = kinds.discover()[name], header.scenario.part(name)
             for number, metrics in enumerate(kind.tables):
                 title = part.title() if number == 0 else ""
-                found += _table(title, _with_floor(metrics), of_kind, part.notes())
+                notes = (*part.notes(), *_ceilings(header, of_kind))
+                found += _table(title, _with_floor(metrics), of_kind, notes)
     return found
+
+
+def _ceilings(header: Header, of_kind: Sequence[Row]) -> tuple[str, ...]:
+    """Return a note on how far the engine's ceiling is above the lanes' rates, where it was measured."""
+    known = [
+        (row.lane, header.ceilings[row.lane].rate, row.figures["rate"])
+        for row in of_kind
+        if row.lane in header.ceilings and "rate" in row.figures
+    ]
+    ratios = ", ".join(f"{lane} x{ceiling / rate:.1f} ({ceiling:,.0f}/s)" for lane, ceiling, rate in known)
+    return (
+        (f"The engine's ceiling against a null server, as a multiple of the lane's rate: {ratios}.",) if known else ()
+    )
 
 
 def _with_floor(metrics: Sequence[str]) -> list[Metric]:
@@ -154,6 +168,11 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]
     of_lanes = [(result.lane, caveat) for result in results for caveat in result.caveats]
+    for row in rows(results, "saturated"):
+        ceiling = header.ceilings.get(row.lane)
+        if ceiling is not None and "rate" in row.figures:
+            found = caveats.ceiling(row.figures["rate"], ceiling.rate, exempt=ceiling.exempt)
+            of_lanes += [(row.lane, caveat) for caveat in found]
     for row in rows(results, "rtt"):  # a trial of round trips has too few for a p99, a lane may have enough
         lag = caveats.send_lag(row.figures.get("send_lag_p99_ms"), row.figures.get("rtt_p50_ms"))
         of_lanes += [(row.lane, caveat) for caveat in lag]

@@ -20,17 +20,18 @@ import click
 from rich.console import Console
 
 from benchmarks import results
+from benchmarks.ceiling import of_lanes
 from benchmarks.environment import environment
-from benchmarks.processes import Placement, placement
+from benchmarks.processes import Placement, ProcessError, placement
 from benchmarks.progress import watching
 from benchmarks.report import markdown, print_report
-from benchmarks.results import Header, TraceInfo
+from benchmarks.results import Header, LaneCeiling, TraceInfo
 from benchmarks.run import run, seconds
 from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find, load
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
 from benchmarks.shards import cluster as on_cluster
-from benchmarks.subjects import alone, entries
+from benchmarks.subjects import Contestant, alone, entries
 from benchmarks.trace import Trace, TraceError, read_trace
 from benchmarks.trial import Site
 from benchmarks.verdicts import compared
@@ -150,6 +151,8 @@ def compare(
     trials = schedule(to_run, subjects, recorded, alone=alone(wires))
     lane_names.check_trials(trials)
     where = placement()
+    folder = _folder(out, to_run.name)
+    progress = Console(stderr=True)
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join(["streamlanes", *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
@@ -158,12 +161,11 @@ def compare(
         trace=None if recorded is None or trace is None else _trace_info(trace, recorded, speed or 1.0),
         trials=len(trials),
         environment=environment(where),
+        ceilings=_ceilings(subjects, where, progress) if "saturated" in to_run.parts else {},
         left_out=left_out if lanes == "all" else {},
     )
-    folder = _folder(out, to_run.name)
     results.create(folder, header)
 
-    progress = Console(stderr=True)
     announced = f"{len(trials)} trials, about {duration(seconds(trials))}; results in {folder}"
     stopped: KeyboardInterrupt | None = None
     try:
@@ -195,6 +197,14 @@ def compare(
         progress.print(ended, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
     raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
+
+
+def _ceilings(subjects: Sequence[Contestant], where: Placement, progress: Console) -> dict[str, LaneCeiling]:
+    progress.print("measuring the load engine's own ceiling", highlight=False)
+    try:
+        return of_lanes(subjects, where)
+    except (ProcessError, ShardError, ValueError) as error:
+        raise click.UsageError(f"the load engine's ceiling can't be measured: {error}") from error
 
 
 def _engine(cluster: str | None, shards: int, where: Placement) -> AbstractContextManager[Executor]:
@@ -251,7 +261,7 @@ def _scenario(
             for kind in kinds:
                 options[f"{kind}.rounds"] = "'--rounds'"
                 settings.setdefault(f"{kind}.rounds", rounds)
-        if text is not None and "load" in kinds:
+        if text is not None:
             options["load.text"] = "'--text'"
             settings["load.text"] = _read(text)
             settings["load.count"] = None

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 import aiohttp
 
-from benchmarks.engine.decoding import Fault
+from benchmarks.engine.decoding import Fault, Lost
+from benchmarks.engine.meter import Meter
+from benchmarks.engine.recorder import Recorder
+
+UNAVAILABLE: Final = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""Another time it may be different."""
 
 
 async def check(response: aiohttp.ClientResponse, status: HTTPStatus) -> None:
-    """Raise Fault, with what the server says of it, unless the response has *status*."""
+    """Raise Fault (Lost, if it may be different soon), with what the server says of it, unless *status* came."""
     if response.status != status:
         body = (await response.content.read(400)).decode(errors="replace")
         route = response.url.parts[1]  # what follows may be a session's id, which is a secret
-        raise Fault(f"{response.method} /{route}: {response.status}, not {status:d}: {body}")
+        kind = Lost if response.status in UNAVAILABLE else Fault
+        raise kind(f"{response.method} /{route}: {response.status}, not {status:d}: {body}")
+
+
+def client(recorder: Recorder, meter: Meter | None = None, *hooks: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    """Return a session for one reader: no connection is taken over from another."""
+    sockets = None if meter is None else meter.socket
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=sockets),
+        trace_configs=[recorder.trace(), *hooks],
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
