@@ -29,12 +29,12 @@ async def check(response: aiohttp.ClientResponse, status: HTTPStatus) -> None:
         raise kind(f"{response.method} /{route}: {response.status}, not {status:d}: {body}")
 
 
-def client(recorder: Recorder, meter: Meter | None = None) -> aiohttp.ClientSession:
+def client(recorder: Recorder, meter: Meter | None = None, *hooks: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     """Return a session for one reader: no connection is taken over from another."""
     sockets = None if meter is None else meter.socket
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=sockets),
-        trace_configs=[recorder.trace()],
+        trace_configs=[recorder.trace(), *hooks],
         timeout=aiohttp.ClientTimeout(total=None),
         headers={"Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -59,7 +59,7 @@ async def read_resuming(reader: WireReader, url: URL, recorder: Recorder, policy
 
 async def _read(reader: WireReader, url: URL, recorder: Recorder, policy: Reconnecting) -> None:
     """Read on one connection. Raises Silent if nothing comes for as long as *policy* allows."""
-    async with client(recorder) as http:
+    async with client(recorder, None, _only_one()) as http:
         reading = asyncio.ensure_future(reader.read(http, url, recorder))
         try:
             while not reading.done():
@@ -72,3 +72,21 @@ async def _read(reader: WireReader, url: URL, recorder: Recorder, policy: Reconn
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
         reading.result()
+
+
+def _only_one() -> aiohttp.TraceConfig:
+    """Return hooks that refuse a session its second connection.
+
+    Where a connection brings nothing, aiohttp would make another one by itself, and at once.
+    """
+    made = False
+
+    async def before(*_: object) -> None:
+        nonlocal made
+        if made:
+            raise Lost("the connection was lost before it brought anything")
+        made = True
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_connection_create_start.append(before)
+    return hooks
