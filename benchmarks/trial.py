@@ -16,7 +16,7 @@ from benchmarks.processes import Placement, ProcessError
 from benchmarks.records import Spec, Started, Trial, dump_spec, write_record, write_trial
 from benchmarks.server import Server
 from benchmarks.subjects import Contestant
-from benchmarks.tasks import Sessions
+from benchmarks.tasks import Again, Sessions
 from benchmarks.workload import Workload
 
 PATIENCE: Final = 10.0
@@ -107,6 +107,8 @@ def _between(workload: Workload, server: Server, folder: Path, site: Site) -> It
 def _specs(plan: TrialPlan, server: Server, count: int) -> list[bytes]:
     """Start what has to be started, and return what each shard is to do."""
     workload = plan.workload
+    if isinstance(workload.task, Again):
+        count = 1  # one connection at a time
     started: Started | None = None
     begins_at: float | None = None
     if workload.stream is not None:
