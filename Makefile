@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/ready
 RUN    := $(VENV)/bin/
+KEPT   := tests/micro/baseline.json
+MICRO  := $(RUN)pytest tests/micro --benchmark-enable --benchmark-only --benchmark-max-time=0.5 \
+	--benchmark-group-by=fullfunc --benchmark-sort=name --benchmark-columns=min,median,ops,rounds
 
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help compare test test-long micro lint types format lock clean
+.PHONY: help compare test test-long micro micro-baseline lint types format lock clean
 
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
@@ -18,8 +21,11 @@ test: $(READY) # all tests but the long ones
 test-long: $(READY) # the tests that take minutes, such as 2,000 examples of readers under faults
 	$(RUN)pytest -m long $(ARGS)
 
-micro: $(READY) # what our own code costs, step by step
-	$(RUN)pytest tests/micro --benchmark-enable --benchmark-only $(ARGS)
+micro: $(READY) # what our own code costs, step by step, against the run that was kept
+	$(MICRO) --benchmark-compare=$(KEPT) --benchmark-compare-fail=min:100% $(ARGS)
+
+micro-baseline: $(READY) # keep a run of this machine as the one to compare with
+	$(MICRO) --benchmark-json=$(KEPT) $(ARGS)
 
 lint: $(READY) # ruff, as CI runs it
 	$(RUN)ruff check .

@@ -20,6 +20,7 @@ from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.results import AGAIN, Result
 from benchmarks.statistics import ALPHA, MARGIN, Decision, Estimate, Step
+from benchmarks.workload import told
 
 COMPARED: Final = (
     "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_p999_ms", "latency_max_ms", "goodput",
@@ -193,7 +194,7 @@ def left_out(results: Sequence[Result]) -> list[str]:
 
 def where(kind: str, point: Mapping[str, float]) -> str:
     """Return a kind of trial and a point in words."""
-    at = ", ".join(f"{name}={value:g}" for name, value in point.items())
+    at = told(point)
     return f"{kind} at {at}" if at else kind
 
 

@@ -10,7 +10,7 @@ from benchmarks.comparison import Comparison, Verdict, where
 from benchmarks.difference import Difference, Run
 from benchmarks.metrics import METRICS
 from benchmarks.report import markdown_table, rich_table
-from benchmarks.tables import Table, number
+from benchmarks.tables import Table, cell, unit
 
 ORDER: Final[tuple[Verdict, ...]] = ("worse", "better", "undecided", "incomplete", "preliminary", "equivalent")
 """Of the rows."""
@@ -79,9 +79,9 @@ def _cells(entry: Comparison) -> tuple[str, ...]:
     metric = METRICS[entry.metric]
     return (
         f"{entry.lane}, {where(entry.kind, entry.point)}",
-        " ".join(part for part in (metric.title, metric.unit.replace("us/", "µs/")) if part),
-        number(entry.median_reference),
-        number(entry.median_lane),
+        f"{metric.title} {unit(metric)}".strip(),
+        cell(metric, entry.median_reference),
+        cell(metric, entry.median_lane),
         f"{entry.ratio:.3f}",
         f"{_end(entry.low)} to {_end(entry.high)}",
         "<0.001" if entry.p_adjusted < 0.001 else f"{entry.p_adjusted:.3f}",

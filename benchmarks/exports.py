@@ -16,6 +16,7 @@ from benchmarks.histogram import Histogram
 from benchmarks.metrics import METRICS
 from benchmarks.results import Header, Result
 from benchmarks.slo import Check
+from benchmarks.workload import told
 
 COLUMNS: Final = ("trial", "kind", "point", "lane", "round", "metric", "unit", "value")
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -29,7 +30,7 @@ def csv_text(results: Sequence[Result]) -> str:
     for result in results:
         if not result.verdict.ok:
             continue
-        point = " ".join(f"{name}={value:g}" for name, value in result.point.items())
+        point = told(result.point, " ")
         for name, value in result.figures.items():
             unit = METRICS[name].unit if name in METRICS else ""
             writer.writerow((result.trial, result.kind, point, result.lane, result.round, name, unit, repr(value)))
@@ -46,7 +47,7 @@ def write_hgrm(folder: Path, results: Sequence[Result]) -> list[Path]:
     encoded: dict[str, list[str]] = {}
     flattered: set[str] = set()
     for result in results:
-        point = ",".join(f"{name}={value:g}" for name, value in result.point.items())
+        point = told(result.point, ",")
         row = "-".join(part for part in (result.kind, point, result.lane) if part)
         if not result.verdict.ok or result.overloaded:
             flattered.add(row)

@@ -78,11 +78,15 @@ def _row(lane: str, kind: str, point: Point, trials: Sequence[Result]) -> Row:
         readers=sum(trial.readers for trial in trials),
         verdict=verdict,
         overloaded=overloaded,
-        figures=_figures(trials) if verdict.ok else {},
+        figures=over_trials(trials) if verdict.ok else {},
     )
 
 
-def _figures(trials: Sequence[Result]) -> dict[str, float]:
+def over_trials(trials: Sequence[Result]) -> dict[str, float]:
+    """Return each metric of one lane over *trials*: of the merged histogram where it is a percentile, else the median.
+
+    A metric that one of the trials lacks is absent, as is a percentile that all their samples together don't support.
+    """
     figures: dict[str, float] = {}
     for metric in METRICS.values():
         values = [trial.figures[metric.name] for trial in trials if metric.name in trial.figures]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from benchmarks.comparison import places, where
-from benchmarks.histogram import Histogram, is_supported
+from benchmarks.lanes import over_trials
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.results import Result
 
@@ -49,25 +48,6 @@ def check(slo: Mapping[str, float], results: Sequence[Result]) -> list[Check]:
     return found
 
 
-def over_trials(metric: Metric, trials: Sequence[Result]) -> float | None:
-    """Return a metric over trials: of the merged histogram where it is a percentile, else the median of trials.
-
-    None if no trial has it, or if the trials' samples together are too few for the percentile.
-    """
-    if metric.histogram is None:
-        values = [trial.figures[metric.name] for trial in trials if metric.name in trial.figures]
-        return median(values) if values else None
-    name, percentile = metric.histogram
-    having = [trial for trial in trials if name in trial.histograms]
-    merged = Histogram.merged(trial.histograms[name] for trial in having)
-    if not len(merged):
-        return None
-    if percentile == 100:
-        return merged.max / 1e6
-    supported = is_supported(percentile, sum(trial.samples[name] for trial in having))
-    return merged.percentiles([percentile])[0] / 1e6 if supported else None
-
-
 def _check(metric: Metric, limit: float, trials: Sequence[Result]) -> Check:
     first = trials[0]
     value: float | None = None
@@ -78,7 +58,7 @@ def _check(metric: Metric, limit: float, trials: Sequence[Result]) -> Check:
     elif overloaded:
         fault = f"round {overloaded[0].round} was overloaded, so there is no latency"
     else:
-        value = over_trials(metric, trials)
+        value = over_trials(trials).get(metric.name)
         fault = _fault(metric, limit, value)
     return Check(
         kind=first.kind,

@@ -13,6 +13,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.results import AGAIN, ALONE, Header, Result
 from benchmarks.statistics import ALPHA
 from benchmarks.tables import Table, cell, unit
+from benchmarks.workload import told
 
 HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in kind.tables[0]} & {*COMPARED}
 """The metrics of the kinds' first tables: what a terminal has room for."""
@@ -50,7 +51,7 @@ def _rows(entries: Sequence[Comparison], reference: str) -> Iterator[tuple[str, 
     """Yield a row for the reference, which has the metric's name, and one for each lane."""
     metric = METRICS[entries[0].metric]
     name = f"{metric.title} {unit(metric)}".strip()
-    at = ", ".join(f"{key}={value:g}" for key, value in entries[0].point.items())
+    at = told(entries[0].point)
     yield (f"{name}, {at}" if at else name, reference, cell(metric, entries[0].median_reference), "", "", "")
     for entry in entries:
         interval = f"{_ratio(entry.low)} to {_ratio(entry.high)}"

@@ -8,14 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from benchmarks.expected import Expected
-from benchmarks.plan import Session
+from benchmarks.expected import Expected, expect
+from benchmarks.plan import Params, Session
 from benchmarks.tasks import Audience, Task
 
 if TYPE_CHECKING:  # a result is what a workload led to
     from benchmarks.results import Result
 
 Point: TypeAlias = "Mapping[str, float]"
+
+
+def told(point: Point, between: str = ", ") -> str:
+    """Return a point as people read it; empty if there is none."""
+    return between.join(f"{name}={value:g}" for name, value in point.items())
 
 
 class Network(Protocol):
@@ -54,6 +59,13 @@ class Workload:
     network: Network | None = None
     then: Callable[[Result], Workload | None] | None = None
     """What is to be run next on the same lane, now that this has come of it: a search goes on."""
+
+
+def to_an_audience(kind: str, task: Audience, params: Params) -> Workload:
+    """Return the trial of one stream of `ticker`'s, read by *task*'s readers, up to when its last event is due."""
+    stream = Session(at_ns=0, producer="ticker", params=params)
+    (expected,) = expect([stream])
+    return Workload(kind=kind, task=task, expected=(expected,), duration=expected.duration_ns / 1e9, stream=stream)
 
 
 def without_readers(workload: Workload) -> Workload:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from benchmarks import latency
-from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
-from benchmarks.plan import Session
+from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
 from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, to_an_audience
 
 NAME: Final = "broadcast"
 
@@ -53,19 +52,13 @@ class Broadcast:
         """Return the trial of one stream of *rate* events a second and its *readers*."""
         delay = readers * CONNECT_SECONDS + READY_SECONDS
         count = max(round((self.warm_up + self.seconds) * rate), 1)
-        params = {
+        params: Params = {
             "arrivals": self.arrivals, "count": count, "rate": rate, "size": self.size, "seed": seed, "delay": delay,
         }  # fmt: skip
-        stream = Session(at_ns=0, producer="ticker", params=params)
-        (expected,) = expect([stream])
-        return Workload(
-            kind=NAME,
-            task=Audience(readers=readers, spread=readers * CONNECT_SECONDS),
-            expected=(expected,),
-            duration=expected.duration_ns / 1e9,
+        return replace(
+            to_an_audience(NAME, Audience(readers=readers, spread=readers * CONNECT_SECONDS), params),
             point={"readers": readers, "rate": rate} if len(self.readers) > 1 else {},
             deadline=self.deadline,
-            stream=stream,
             opens=delay + self.warm_up,
             warm_up=self.warm_up,
         )

@@ -8,14 +8,13 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from benchmarks import latency
-from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
-from benchmarks.plan import Params, Session
+from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
 from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, to_an_audience
 
 NAME: Final = "connect"
 RATE: Final = 2.0
@@ -38,17 +37,7 @@ class Connect:
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
         count = round((self.spread + self.linger) * RATE) + 1
         params: Params = {"count": count, "rate": RATE, "seed": seed + round_number}
-        stream = Session(at_ns=0, producer="ticker", params=params)
-        (expected,) = expect([stream])
-        return [
-            Workload(
-                kind=NAME,
-                task=Audience(readers=self.readers, spread=self.spread),
-                expected=(expected,),
-                duration=expected.duration_ns / 1e9,
-                stream=stream,
-            )
-        ]
+        return [to_an_audience(NAME, Audience(readers=self.readers, spread=self.spread), params)]
 
     def title(self) -> str:
         return f"Connecting: {self.readers:,} readers within {self.spread:g} s, to a stream that has an event for them"

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import linear_regression
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
 from benchmarks.clocks import IdleCost
-from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
-from benchmarks.plan import Params, Session
+from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.records import Sample
 from benchmarks.tasks import Audience
 from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, to_an_audience
 
 NAME: Final = "idle"
 SETTLE: Final = 2.0
@@ -43,18 +42,8 @@ class Idle:
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
         opens = self.spread + SETTLE
         params: Params = {"count": 1, "delay": opens + self.hold, "seed": seed + round_number}
-        stream = Session(at_ns=0, producer="ticker", params=params)
-        (expected,) = expect([stream])
-        return [
-            Workload(
-                kind=NAME,
-                task=Audience(readers=self.readers, spread=self.spread, probe=True),
-                expected=(expected,),
-                duration=expected.duration_ns / 1e9,
-                stream=stream,
-                opens=opens,
-            )
-        ]
+        audience = Audience(readers=self.readers, spread=self.spread, probe=True)
+        return [replace(to_an_audience(NAME, audience, params), opens=opens)]
 
     def title(self) -> str:
         return f"Idle: {self.readers:,} readers come within {self.spread:g} s and have nothing to read"

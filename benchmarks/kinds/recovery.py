@@ -17,17 +17,16 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from benchmarks import caveats
-from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
 from benchmarks.outages import peak, reconnects, recoveries, resent, timeline
-from benchmarks.plan import Params, Session
+from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.relay.timed import TimedFault
 from benchmarks.relayed import Relayed, suffered
 from benchmarks.tasks import Audience, Reconnecting
 from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, to_an_audience
 
 NAME: Final = "recovery"
 CONNECT_SECONDS: Final = 0.01
@@ -87,21 +86,16 @@ class Recovery:
         params: Params = {
             "count": count, "rate": self.rate, "size": self.size, "seed": seed + round_number, "delay": delay,
         }  # fmt: skip
-        stream = Session(at_ns=0, producer="ticker", params=params)
-        (expected,) = expect([stream])
         reconnecting = Reconnecting(
             first_delay=self.first_delay,
             max_delay=self.max_delay,
             silence=self.heartbeat + self.grace,
             seed=seed + round_number,
         )
+        audience = Audience(readers=self.readers, spread=self.readers * CONNECT_SECONDS, reconnecting=reconnecting)
         return [
-            Workload(
-                kind=NAME,
-                task=Audience(readers=self.readers, spread=self.readers * CONNECT_SECONDS, reconnecting=reconnecting),
-                expected=(expected,),
-                duration=expected.duration_ns / 1e9,
-                stream=stream,
+            dataclasses.replace(
+                to_an_audience(NAME, audience, params),
                 opens=delay,
                 options=("--heartbeat", f"{self.heartbeat:g}", "--max-poll-wait", f"{self.heartbeat:g}"),
                 network=Relayed(

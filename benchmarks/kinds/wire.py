@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
-from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
-from benchmarks.plan import Params, Session
+from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
 from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, to_an_audience
 
 NAME: Final = "wire"
 DELAY: Final = 0.5
@@ -40,16 +39,8 @@ class Traffic:
 
     def _workload(self, rate: float, seed: int) -> Workload:
         params: Params = {"count": self.events, "rate": rate, "size": self.size, "seed": seed, "delay": DELAY}
-        stream = Session(at_ns=0, producer="ticker", params=params)
-        (expected,) = expect([stream])
-        return Workload(
-            kind=NAME,
-            task=Audience(readers=self.readers, spread=0.1, traffic=True),
-            expected=(expected,),
-            duration=expected.duration_ns / 1e9,
-            point={"rate": rate},
-            stream=stream,
-        )
+        audience = Audience(readers=self.readers, spread=0.1, traffic=True)
+        return replace(to_an_audience(NAME, audience, params), point={"rate": rate})
 
     def title(self) -> str:
         return f"On the wire: {self.events:,} events of {self.size} bytes, from the request to the end"

@@ -14,9 +14,9 @@ import pytest
 from benchmarks.exports import COLUMNS, csv_text, junit, write_hgrm
 from benchmarks.gate import Verdict
 from benchmarks.histogram import Histogram
-from benchmarks.metrics import METRICS
+from benchmarks.lanes import over_trials
 from benchmarks.results import Result
-from benchmarks.slo import check, over_trials
+from benchmarks.slo import check
 from tests.benchmarks.synthetic import BLANK, header
 
 MS = 1_000_000
@@ -108,15 +108,18 @@ def test_hgrm_does_not_flatter(tmp_path: Path) -> None:
 
 def test_figures_over_trials() -> None:
     """Percentiles are of the merged histogram, and supported by all samples together; others are medians."""
-    trials = [trial(number=1, milliseconds=range(1, 601), goodput=1.0), trial(number=2, milliseconds=[9] * 600)]
-    trials += [trial(number=3, goodput=2.0), trial(number=4, goodput=9.0)]
-    assert over_trials(METRICS["goodput"], trials) == 2.0
-    assert over_trials(METRICS["latency_p50_ms"], trials) == pytest.approx(9, rel=0.001)
-    assert over_trials(METRICS["latency_p99_ms"], trials) == pytest.approx(588, rel=0.001)
-    assert over_trials(METRICS["latency_p999_ms"], trials) is None
-    assert over_trials(METRICS["latency_max_ms"], trials) == pytest.approx(600, rel=0.001)
-    assert over_trials(METRICS["rtt_p50_ms"], trials) is None
-    assert over_trials(METRICS["rate"], trials) is None
+    trials = [
+        trial(number=1, milliseconds=range(1, 601), goodput=1.0),
+        trial(number=2, milliseconds=[9] * 600, goodput=9.0, rate=5.0),
+        trial(number=3, milliseconds=[9] * 300, goodput=2.0, rate=5.0),
+    ]
+    assert over_trials(trials) == {
+        "latency_p50_ms": pytest.approx(9, rel=0.001),
+        "latency_p90_ms": pytest.approx(450, rel=0.001),
+        "latency_p99_ms": pytest.approx(585, rel=0.001),
+        "latency_max_ms": pytest.approx(600, rel=0.001),
+        "goodput": 2.0,
+    }
 
 
 LATENCY = {"latency_p50_ms": 10.0}

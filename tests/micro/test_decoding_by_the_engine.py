@@ -1,0 +1,46 @@
+"""From a connection's bytes to offsets and data, by the load engine, and on into a reader's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.engine.decoding import Events
+from benchmarks.engine.frames import Frames
+from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.wires.long_poll import LongPollDecoder
+from benchmarks.engine.wires.ndjson import NDJSONDecoder
+from benchmarks.engine.wires.sse import SSEDecoder
+from benchmarks.engine.wires.websocket import WebSocketDecoder
+from producers.events import Event
+from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from tests.micro.streams import BODIES, EPOCH
+
+READERS: dict[Wire, Callable[[bytes], Events]] = {
+    SSE: lambda content: SSEDecoder().feed(content),
+    WEBSOCKET: lambda content: WebSocketDecoder().feed_all(Frames().feed(content)),
+    LONG_POLL: lambda content: LongPollDecoder().feed(content),
+    NDJSON: lambda content: NDJSONDecoder().feed(content),
+}
+
+
+def taken(events: Sequence[Event]) -> Events:
+    return Events([event.offset for event in events], [event.data.encode() for event in events])
+
+
+@pytest.mark.parametrize("wire", READERS)
+def test_decode(benchmark: BenchmarkFixture, wire: Wire, events: list[Event]) -> None:
+    assert benchmark(READERS[wire], BODIES[wire](EPOCH, events)) == taken(events)
+
+
+def test_record(benchmark: BenchmarkFixture, events: list[Event]) -> None:
+    chunk = taken(events)
+
+    def record() -> Recorder:
+        recorder = Recorder(0)
+        recorder.take(1, chunk)
+        return recorder
+
+    assert benchmark(record).result().events == len(events)
