@@ -7,7 +7,8 @@ A trial's folder has
 - `sends-N.bin.gz`: in round-trip trials, what they sent;
 - `trial.json`: what was run and measured around it, and what should have come;
 - `journal/EPOCH.journal`: the producer's side (`producers.journal`);
-- `server.log`: what the server printed.
+- `server.log`: what the server printed;
+- `relay.json`, `faults.jsonl`: in trials with faults, those that were planned, and those that there were.
 
 `events-N.bin.gz` has, for each reader in the order of `engine-N.json`, the offsets of its events as they came and then
 the receive times of the same events: two columns of little-endian signed 64-bit integers. `sends-N.bin.gz` has, in the

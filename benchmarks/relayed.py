@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from benchmarks.processes import ProcessError, child
+from benchmarks.join import JoinError
+from benchmarks.processes import child
 from benchmarks.relay.__main__ import ORDERS, SUFFERED, Orders, Suffered
 from benchmarks.relay.timed import TimedFault
 from benchmarks.server import READY, READY_SECONDS
 
+ORDERED: Final = "relay.json"
+"""In the trial's folder: what the relay was told to do."""
 LOG: Final = "faults.jsonl"
-"""In the trial's folder."""
+"""There, too: a line for each fault that there was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Relayed:
 
     @contextmanager
     def _relaying(self, url: str, folder: Path, cpu: int | None) -> Iterator[str]:
-        """Raises ProcessError if the relay doesn't get ready, or hasn't had all faults when the block ends."""
+        """Raises ProcessError if the relay doesn't get ready, or has ended before the block does."""
         server = urlsplit(url)
         orders = Orders(
             host=server.hostname or "",
@@ -44,9 +47,10 @@ class Relayed:
             faults=self.faults,
             log=folder / LOG,
         )
+        (folder / ORDERED).write_bytes(ORDERS.dump_json(orders))
         # -P: see `server.serving`.
         with child("relay", [sys.executable, "-P", "-m", "benchmarks.relay"], folder=folder, cpu=cpu) as process:
-            process.send(ORDERS.dump_json(orders))
+            process.send((folder / ORDERED).read_bytes())
             ready = (line for line in process.lines(READY_SECONDS) if line.startswith(READY))
             line = next(ready, None)
             if line is None:
@@ -54,11 +58,15 @@ class Relayed:
             yield line.removeprefix(READY).strip()
             if process.process.poll() is not None:
                 raise process.error("ended")
-        had = len(suffered(folder))
-        if had < len(self.faults):
-            raise ProcessError(f"the stream was over after {had} of {len(self.faults)} faults")
 
 
 def suffered(folder: Path) -> Sequence[Suffered]:
-    """Return the faults that a trial's connections had, in their order. Raises FileNotFoundError."""
-    return [SUFFERED.validate_json(line) for line in (folder / LOG).read_bytes().splitlines()]
+    """Return the faults that a trial's connections had, in their order: all of them.
+
+    Raises JoinError if there were fewer when the stream was over, and FileNotFoundError.
+    """
+    faults = ORDERS.validate_json((folder / ORDERED).read_bytes()).faults
+    had = [SUFFERED.validate_json(line) for line in (folder / LOG).read_bytes().splitlines()]
+    if len(had) < len(faults):
+        raise JoinError(f"the stream was over after {len(had)} of {len(faults)} faults")
+    return had

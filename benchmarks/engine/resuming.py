@@ -77,14 +77,14 @@ async def _read(reader: WireReader, url: URL, recorder: Recorder, policy: Reconn
 def _only_one() -> aiohttp.TraceConfig:
     """Return hooks that refuse a session its second connection.
 
-    Where a connection that is kept alive was lost, aiohttp would make another one by itself, and at once.
+    Where a connection brings nothing, aiohttp would make another one by itself, and at once.
     """
     made = False
 
     async def before(*_: object) -> None:
         nonlocal made
         if made:
-            raise Lost("the connection was lost between two requests")
+            raise Lost("the connection was lost before it brought anything")
         made = True
 
     hooks = aiohttp.TraceConfig()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
@@ -55,34 +54,16 @@ class Capacity:
     fallen behind."""
 
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
-        return [self._step(self.first, _Bracket(), seed + round_number)]
+        return [_Search(part=self, offered=self.first, seed=seed + round_number).step()]
 
-    def _step(self, offered: float, bracket: _Bracket, seed: int) -> Workload:
-        workload = self._workload(offered, self.seconds, seed)
-        then = partial(self._next, offered, bracket, seed)
-        return dataclasses.replace(workload, point={"offered": round(offered)}, then=then)
-
-    def _workload(self, offered: float, seconds: float, seed: int) -> Workload:
+    def at(self, offered: float, seconds: float, seed: int) -> Workload:
+        """Return a trial of *seconds* at *offered* deliveries a second."""
         stream = Broadcast(deliveries=offered, size=self.size, seconds=seconds, deadline=self.deadline)
         workload = stream.workload(self.readers, offered / self.readers, seed)
         # A lane that falls behind is to be late, not to lose what the log no longer holds.
         events = workload.expected[0].events
         room = ("--retain-events", str(events), "--retain-bytes", str(events * self.size))
         return dataclasses.replace(workload, kind=NAME, options=room)
-
-    def _next(self, offered: float, bracket: _Bracket, seed: int, result: Result) -> Workload | None:
-        """Return the next step of the search, or its confirming run. None: the lane isn't correct, or can't do any."""
-        if not result.verdict.ok:
-            return None
-        held = not result.overloaded
-        bracket = dataclasses.replace(bracket, held=offered) if held else dataclasses.replace(bracket, failed=offered)
-        if bracket.held is None:
-            return self._step(offered / 2, bracket, seed) if offered > self.readers else None
-        # Where the engine is at its limit, more would say nothing about the lane.
-        full = held and (offered >= self.last or result.figures.get("engine_cpu", 0) > BUSY)
-        if full or (bracket.failed is not None and bracket.failed / bracket.held <= self.precision):
-            return self._workload(bracket.held * MARGIN, self.confirm, seed)
-        return self._step(bracket.between(self.last), bracket, seed)
 
     def title(self) -> str:
         return f"Capacity: the most that {self.readers:,} readers of one stream can be sent, deliveries a second"
@@ -95,17 +76,41 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bracket:
-    """The highest rate that was held, and the lowest that wasn't."""
+class _Search:
+    """Where a search has got to; called with what came of its present step, it gives the next."""
 
+    part: Capacity
+    offered: float
+    seed: int
     held: float | None = None
+    """The highest rate that was sustained."""
     failed: float | None = None
+    """The lowest that wasn't."""
 
-    def between(self, last: float) -> float:
-        """Return the next rate to try."""
+    def step(self) -> Workload:
+        """Return the trial of the present step."""
+        workload = self.part.at(self.offered, self.part.seconds, self.seed)
+        return dataclasses.replace(workload, point={"offered": round(self.offered)}, then=self)
+
+    def __call__(self, result: Result) -> Workload | None:
+        """Return the next step, or the confirming run. None: the lane isn't correct, or sustains nothing."""
+        if not result.verdict.ok:
+            return None
+        held, failed = (self.held, self.offered) if result.overloaded else (self.offered, self.failed)
+        known = dataclasses.replace(self, held=held, failed=failed)
+        return known.following(engine_cpu=result.figures.get("engine_cpu", 0))
+
+    def following(self, *, engine_cpu: float) -> Workload | None:
+        """Return what comes after the present step, whose outcome is known."""
+        part = self.part
         if self.held is None:
-            raise ValueError("nothing was held yet")
-        return min(self.held * 2, last) if self.failed is None else math.sqrt(self.held * self.failed)
+            return dataclasses.replace(self, offered=self.offered / 2).step() if self.offered > part.readers else None
+        # Where the engine is at its limit, more would say nothing about the lane.
+        full = self.failed is None and (self.held >= part.last or engine_cpu > BUSY)
+        if full or (self.failed is not None and self.failed / self.held <= part.precision):
+            return part.at(self.held * MARGIN, part.confirm, self.seed)
+        between = min(self.held * 2, part.last) if self.failed is None else math.sqrt(self.held * self.failed)
+        return dataclasses.replace(self, offered=between).step()
 
 
 def figures(recorded: Recorded) -> Figures:
@@ -129,7 +134,6 @@ KIND: Final = Kind(
             "latency_p50_ms",
             "latency_p99_ms",
             "server_us_per_event",
-            "server_x_floor",
             "server_cpu",
             "engine_cpu",
         ),

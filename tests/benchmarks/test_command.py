@@ -24,6 +24,7 @@ from benchmarks.trial import TrialPlan
 from streamlanes.compare import duration
 from tests.benchmarks.living import left_of, marked
 from tests.benchmarks.raw import write_raw
+from transports import baselines, discover
 
 COMMAND = [sys.executable, "-m", "streamlanes", "compare"]
 
@@ -71,7 +72,7 @@ def run_main(*arguments: str | Path) -> int | str | None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--lanes", "sse,foo"], "there is no lane 'foo'; there are ndjson, poll, sse, ws"),
+        (["--lanes", "sse,foo"], "there is no lane 'foo'; there are floor, ndjson, poll, "),
         (["--lanes", "sse,sse"], "named twice"),
         (["--lanes", ""], "'--lanes': name one lane or more, such as sse,ws, or all"),
         (["--rounds", "0"], "'--rounds': input should be greater than or equal to 1"),
@@ -192,7 +193,7 @@ def test_all_lanes_leaves_out_what_the_engine_cannot_read(tmp_path: Path, scenar
     done = subprocess.run([*command, "all"], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "lanes left out: strange (wire 'pigeon', which the load engine can't read)" in " ".join(done.stdout.split())
-    assert {result.lane for result in results.read(tmp_path / "out")[1]} == {"ndjson", "poll", "sse", "ws"}
+    assert {result.lane for result in results.read(tmp_path / "out")[1]} == {*discover(), *baselines.discover()}
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,20 +14,25 @@ import pytest
 from benchmarks import clocks
 from benchmarks.kinds.saturated import Saturated
 from benchmarks.processes import ProcessError, child, placement
-from benchmarks.server import serving
+from benchmarks.server import Server, serving
 from tests.benchmarks.living import is_gone
 
 SLEEPER = [sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()"]
 
 
+def pid_of(server: Server) -> int:
+    assert server.pid is not None
+    return server.pid
+
+
 def test_server_starts_and_is_ended(tmp_path: Path) -> None:
     (workload,) = Saturated(events=100).workloads(seed=1, round_number=1, trace=None)
-    with serving(tmp_path, cpu=placement().server, options=workload.options) as server:
+    with serving(tmp_path, placement(), workload.options) as server:
         assert server.url.startswith("http://127.0.0.1:")
-        used = clocks.process_cpu_ns(server.pid)
+        used = clocks.process_cpu_ns(pid_of(server))
         assert used is not None
         assert used > 0
-    assert is_gone(server.pid)
+    assert is_gone(pid_of(server))
     assert list((tmp_path / "journal").glob("*.journal"))
 
 
@@ -34,8 +40,8 @@ def test_server_is_ended_when_the_trial_raises(tmp_path: Path) -> None:
     pids: list[int] = []
 
     def trial() -> None:
-        with serving(tmp_path) as server:
-            pids.append(server.pid)
+        with serving(tmp_path, placement()) as server:
+            pids.append(pid_of(server))
             raise RuntimeError("the trial broke")
 
     with pytest.raises(RuntimeError, match="the trial broke"):
@@ -45,7 +51,7 @@ def test_server_is_ended_when_the_trial_raises(tmp_path: Path) -> None:
 
 def test_a_pacer_runs_beside_the_server_and_is_ended(tmp_path: Path) -> None:
     cpu = placement().engine
-    with serving(tmp_path, cpu=placement().server, pacer_cpu=cpu) as server:
+    with serving(tmp_path, placement()._replace(engine=cpu)) as server:
         if cpu is not None:
             assert os.sched_getaffinity(server.pacer_pid) == {cpu}
         assert not is_gone(server.pacer_pid, timeout=0)
@@ -56,7 +62,10 @@ def test_the_pacer_wakes_the_servers_producers(tmp_path: Path) -> None:
     """While it is stopped there are no events; its death fails their streams, and then the trial."""
 
     def trial() -> None:
-        with serving(tmp_path) as server, httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client:
+        with (
+            serving(tmp_path, placement()) as server,
+            httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+        ):
             os.kill(server.pacer_pid, signal.SIGSTOP)
             params = {"count": 3, "rate": 20}
             started = client.post("/start", json={"producer": "ticker", "params": params}).json()
@@ -76,8 +85,8 @@ def test_the_pacer_wakes_the_servers_producers(tmp_path: Path) -> None:
 
 
 def test_the_pacer_goes_with_its_server(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
-        os.kill(server.pid, signal.SIGKILL)
+    with serving(tmp_path, placement()) as server:
+        os.kill(pid_of(server), signal.SIGKILL)
         assert is_gone(server.pacer_pid)
 
 

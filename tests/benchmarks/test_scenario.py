@@ -11,6 +11,7 @@ from benchmarks import kinds
 from benchmarks.kinds.broadcast import Broadcast
 from benchmarks.kinds.load import Load
 from benchmarks.kinds.rtt import Rtt
+from benchmarks.results import FLOOR
 from benchmarks.scenario import PRODUCT_LANES, ScenarioError, Setting, find, load, names
 from benchmarks.schedule import schedule
 from benchmarks.subjects import Contestant, entries
@@ -22,14 +23,15 @@ WIRES = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL, "ndjson": NDJSON}
 
 
 def subjects(*, twice: bool = False) -> list[Contestant]:
-    return entries(PRODUCT_LANES, WIRES, twice=twice)
+    return entries(PRODUCT_LANES, WIRES, (), {}, twice=twice)
 
 
 @pytest.mark.parametrize("name", names())
 def test_built_in_scenarios_load(name: str) -> None:
     scenario = load(find(name))
     assert scenario.name == name
-    assert scenario.lanes == PRODUCT_LANES
+    assert scenario.lanes[: len(PRODUCT_LANES)] == PRODUCT_LANES
+    assert set(scenario.lanes) <= {*PRODUCT_LANES, FLOOR}
     assert scenario.about
     assert scenario.rounds() >= 1
 
@@ -174,7 +176,7 @@ def test_the_first_lane_is_entered_twice() -> None:
     *once, again = subjects(twice=True)
     assert once == subjects()
     assert (again.name, again.lane, again.reader) == ("sse~again", "sse", SSE)
-    assert entries(("ws", "sse"), WIRES, twice=True)[-1].name == "ws~again"
+    assert entries(("ws", "sse"), WIRES, (), {}, twice=True)[-1].name == "ws~again"
 
 
 def test_trials_have_folders_of_their_own() -> None:
