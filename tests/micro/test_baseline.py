@@ -13,14 +13,26 @@ from tests.micro.baseline import Run, Shown, ratio_table, reduce_machine
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests" / "micro" / "baseline.json"
 STEP = "tests/micro/test_harness.py::test_percentiles"
+REFERENCE = "tests/micro/test_encoding.py::test_json_dumps[1024B-x256]"
 OPTIONS = ["--benchmark-min-rounds=2", "--benchmark-max-time=0.01", "--benchmark-compare-fail=min:100%"]
 
 
 def measure(*options: str) -> subprocess.CompletedProcess[str]:
-    """Run one step for its time."""
+    """Run a step and its reference for their times."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", STEP, "-p", "no:cacheprovider", "--benchmark-enable", *OPTIONS, *options],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            STEP,
+            REFERENCE,
+            "-p",
+            "no:cacheprovider",
+            "--benchmark-enable",
+            *OPTIONS,
+            *options,
+        ],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -82,6 +94,7 @@ def test_it_fails_only_on_the_machine_of_the_baseline(tmp_path: Path) -> None:
     other, own = write(tmp_path / "other.json", impossible(run)), tmp_path / "own.json"
     elsewhere = measure(f"--benchmark-compare={other}", f"--benchmark-json={own}")
     assert elsewhere.returncode == 0, elsewhere.stdout + elsewhere.stderr
+    assert "times json.dumps of the same values" in elsewhere.stdout
     assert "Benchmark machine_info is different" in elsewhere.stdout + elsewhere.stderr
     here = measure(f"--benchmark-compare={write(own, impossible(json.loads(own.read_text())))}")
     assert here.returncode != 0
