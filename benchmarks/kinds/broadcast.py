@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import latency
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
@@ -28,21 +29,21 @@ READY_SECONDS: Final = 0.5
 class Broadcast:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     readers: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (10,)
     """Numbers of readers, a trial each."""
     deliveries: Annotated[float, Field(ge=0.1, le=1_000_000)] = 2_000.0
     """Per second, by all readers together: the stream's rate is this divided by their number."""
     arrivals: Literal["constant", "poisson"] = "constant"
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=0.5, le=3_600)] = 5.5
     """How long the stream is measured."""
     warm_up: Annotated[float, Field(ge=0, le=600)] = 0.5
     """Seconds of it before, which are in no figure."""
-    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
+    deadline: Deadline = 0.1
     """Seconds from due to received within which an event counts for goodput."""
 
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:

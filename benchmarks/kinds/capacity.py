@@ -12,12 +12,13 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import latency
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
 from benchmarks.kinds.broadcast import Broadcast
+from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from benchmarks.recorded import Recorded
 from benchmarks.results import Result
 from benchmarks.trace import Trace
@@ -33,9 +34,9 @@ MARGIN: Final = 0.95
 class Capacity:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 1
+    rounds: Rounds = 1
     readers: Annotated[int, Field(ge=1, le=10_000)] = 20
     first: Annotated[float, Field(ge=1, le=1_000_000)] = 1_000.0
     """Deliveries per second, by all readers together, that the search begins with."""
@@ -43,13 +44,13 @@ class Capacity:
     """With which it ends at the latest."""
     precision: Annotated[float, Field(ge=1.01, le=2)] = 1.15
     """The search is over when the lowest rate that wasn't sustained is so many times the highest that was."""
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=1, le=600)] = 2.5
     """Of a step."""
     confirm: Annotated[float, Field(ge=1, le=3_600)] = 6.0
     """Seconds of the confirming run."""
-    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
+    deadline: Deadline = 0.1
     """Seconds from due to received; a lane that is later by half in the end, and later than at the beginning, has
     fallen behind."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import latency
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Rounds
 from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
@@ -25,9 +26,9 @@ RATE: Final = 2.0
 class Connect:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     readers: Annotated[int, Field(ge=1, le=10_000)] = 300
     spread: Annotated[float, Field(ge=0, le=600)] = 1.0
     """Seconds over which they come, evenly, whatever has become of those before."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from statistics import linear_regression
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks.clocks import IdleCost
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Rounds
 from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.records import Sample
@@ -30,9 +31,9 @@ ARRIVED_NS: Final = 250_000_000
 class Idle:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     readers: Annotated[int, Field(ge=50, le=10_000)] = 1_000
     spread: Annotated[float, Field(ge=1, le=600)] = 8.0
     """Seconds over which they come, evenly, while the server's memory is sampled: its slope is the figure."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import latency
 from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Deadline, Rounds
 from benchmarks.plan import Session
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Sessions
@@ -27,9 +28,9 @@ NAME: Final = "load"
 class Load:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     clients: Annotated[int, Field(ge=1, le=5_000)] = 20
     spread: Annotated[float, Field(ge=0, le=600)] = 0.5
     """Seconds over which the clients come: times drawn evenly, seeded. A trace brings its own times."""
@@ -43,7 +44,7 @@ class Load:
     """Seconds to the first token, on average."""
     sigma: Annotated[float, Field(ge=0, le=2)] = 0.5
     """Spread of the times between tokens: the standard deviation of their logarithm."""
-    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
+    deadline: Deadline = 0.1
     """Seconds from due to received within which an event counts for goodput."""
 
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:

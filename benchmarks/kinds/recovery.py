@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import caveats
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Rounds, Size
 from benchmarks.outages import peak, reconnects, recoveries, resent, timeline
 from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
@@ -51,13 +52,13 @@ SCHEDULE: Final = (
 class Recovery:
     """The settings. Raises ValueError if the faults aren't one after the other, or the stream is over before them."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     readers: Annotated[int, Field(ge=1, le=2_000)] = 20
     rate: Annotated[float, Field(ge=1, le=1_000)] = 50.0
     """Events per second of the stream."""
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=0.5, le=3_600)] = 25.0
     """How long the stream goes on."""

@@ -7,12 +7,13 @@ import random
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.join import RoundTrips, check_clocks, join_echoes
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from benchmarks.plan import Messages, Session
 from benchmarks.recorded import Recorded
 from benchmarks.records import read_sends
@@ -32,9 +33,9 @@ _READY_NS: Final = 100_000_000
 class Rtt:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     clients: Annotated[int, Field(ge=1, le=1_000)] = 10
     messages: Annotated[int, Field(ge=1, le=100_000)] = 40
     """That each client sends."""
@@ -42,9 +43,9 @@ class Rtt:
     """Messages per second and client, on average."""
     arrivals: Literal["constant", "poisson"] = "constant"
     """Evenly or exponentially spaced; each client begins at a random part of an interval."""
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each message's JSON text."""
-    deadline: Annotated[float, Field(gt=0, le=60)] = 0.1
+    deadline: Deadline = 0.1
     """Seconds from due to received within which an echo counts for goodput."""
 
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import caveats
 from benchmarks.expected import expect
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Rounds, Size
 from benchmarks.plan import Params, Session
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Again
@@ -26,11 +27,11 @@ STREAM: Final = "prefilled"
 class Saturated:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 1
+    rounds: Rounds = 1
     events: Annotated[int, Field(ge=100, le=1_000_000)] = 50_000
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
     """The stream is read again until so much time is measured."""

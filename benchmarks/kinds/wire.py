@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
+from benchmarks.kinds.settings import CHECKED, Rounds, Size
 from benchmarks.plan import Params
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
@@ -24,14 +25,14 @@ DELAY: Final = 0.5
 class Traffic:
     """The settings."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 3
+    rounds: Rounds = 3
     readers: Annotated[int, Field(ge=1, le=100)] = 5
     rates: Annotated[tuple[Annotated[float, Field(ge=0.1, le=10_000)], ...], Field(min_length=1)] = (5.0, 50.0, 500.0)
     """Events per second, a trial each: what is pending together shares a segment, and a poll."""
     events: Annotated[int, Field(ge=10, le=100_000)] = 100
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each event's JSON text."""
 
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
