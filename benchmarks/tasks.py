@@ -45,6 +45,8 @@ class Audience:
     """Whether the server's memory and wake-ups are sampled too, as the readers come and afterwards."""
     traffic: bool = False
     """Whether what went over each connection is counted, as TCP has it."""
+    calibrate: bool = False
+    """Whether the engine's own lag is measured, by the kernel's receive times."""
     task: Literal["audience"] = "audience"
 
 
