@@ -1,4 +1,4 @@
-"""Lanes with a fault that is known, for the harness to find: `sse`, but each batch 5 ms later, or without 1 % of events.
+"""Lanes with a known fault, for the harness to find: `sse`, but each batch 5 ms later, or without 1 % of its events.
 
 They are installed as any other package's lanes are, by entry points in a folder on PYTHONPATH.
 """
