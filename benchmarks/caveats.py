@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.clocks import UNKNOWN
+from benchmarks.clocks import UNKNOWN, TCPCount
 from benchmarks.usage import BUSY, SHORT_NS, Usage, limit
 
 STEAL: Final = 0.01
 WAITED: Final = 0.1
 CEILING: Final = 2.0
+OWN_LAG: Final = 0.2
+"""Share of the latency."""
 ROUNDS_FOR_A_VERDICT: Final = 10
 
 
@@ -62,7 +64,10 @@ def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
     waited = {"server": server.waited_ns, "engine": engine.waited_ns}
     shares = {name: value / window_ns for name, value in waited.items() if value is not None}
     worst = max(shares.values(), default=0)
+    switches = {"server": server.preempted, "engine": engine.preempted}
+    counts = [f"{name} {count:,}" for name, count in switches.items() if count is not None]
     detail = ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) + " of the time"
+    detail += f" ({', '.join(counts)} involuntary switches)" if counts else ""
     return _if(worst > WAITED, Caveat(name="waited for a CPU that other processes had", detail=detail, size=worst))
 
 
@@ -104,6 +109,31 @@ def steal(share: float | None) -> list[Caveat]:
     """The hypervisor gave this machine's time to others."""
     detail = "unknown" if share is None else f"{share:.1%}"
     return _if((share or 0) > STEAL, Caveat(name="CPU time stolen by the hypervisor", detail=detail, size=share or 0))
+
+
+def tcp(count: TCPCount | None) -> list[Caveat]:
+    """Connections and segments were lost, on loopback for want of room; the counters are the whole machine's."""
+    if count is None:
+        return []
+    dropped = f"{count.drops:,}, {count.overflows:,} of them since its queue was full"
+    resent = Caveat(name="TCP segments sent again", detail=f"{count.retransmitted:,}", size=count.retransmitted)
+    return _if(
+        count.drops > 0, Caveat(name="connections that a listener dropped", detail=dropped, size=count.drops)
+    ) + _if(count.retransmitted > 0, resent)
+
+
+def engine_lag(lag_p50: float | None, latency_p50: float | None) -> list[Caveat]:
+    """The engine was late by itself in noting what the kernel had received, by a good part of the latency (ms)."""
+    if lag_p50 is None or not latency_p50:
+        return []
+    share = lag_p50 / latency_p50
+    detail = f"p50 {lag_p50:.2f} ms of a latency of {latency_p50:.2f} ms, {share:.0%}"
+    return _if(share > OWN_LAG, Caveat(name="the load engine's own lag is in the latency", detail=detail, size=share))
+
+
+def no_kernel_times() -> list[Caveat]:
+    """The engine's own lag can't be told here."""
+    return [Caveat(name="not calibrated", detail="the kernel gives no receive times (SO_TIMESTAMPNS)")]
 
 
 def cpu(server: Usage, window_ns: int) -> list[Caveat]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -85,17 +86,26 @@ def ceiling(
             deadline=seconds + PATIENCE,
             task=Again(stream=STREAM, events=events, seconds=seconds),
         )
-        records = drive(engine, [dump_spec(spec)], seconds + 2 * PATIENCE, lambda _: None)
+        found = measure(engine, spec)
+    return replace(found, events_per_poll=events_per_poll if wire == LONG_POLL else None)
+
+
+def measure(engine: Executor, spec: Spec) -> Ceiling:
+    """Read a stream again and again as *spec* has it, from whatever server. Raises as `ceiling` does."""
+    if not isinstance(spec.task, Again):
+        raise TypeError("only what is read again and again has a rate of its own")
+    records = drive(engine, [dump_spec(spec)], spec.task.seconds + 2 * PATIENCE, lambda _: None)
+    with tempfile.TemporaryDirectory() as name:
         write_record(Path(name), 0, records[0])
         ((record, _),) = read_engines(Path(name))
     for reader in record.readers:
-        if reader.error is not None or reader.events != events:
-            raise ValueError(f"{lane}: {reader.events} of {events} events: {reader.error}")
+        if reader.error is not None or reader.events != spec.task.events:
+            raise ValueError(f"{spec.lane}: {reader.events} of {spec.task.events} events: {reader.error}")
     count = sum(reader.events for reader in record.readers)
     first, last = record.samples[0], record.samples[-1]
     return Ceiling(
-        wire=wire,
-        events_per_poll=events_per_poll if wire == LONG_POLL else None,
+        wire=Wire(spec.reader),
+        events_per_poll=None,
         rate=count / record.window_ns * 1e9,
         engine_us=_per_event(first.engine.cpu_ns, last.engine.cpu_ns, count),
         server_us=_per_event(first.server.cpu_ns, last.server.cpu_ns, count),

@@ -16,19 +16,23 @@ class ProcessTime(NamedTuple):
     cpu_ns: int | None
     waited_ns: int | None
     """In which it could have run, and another process had the CPU."""
+    preempted: int | None = None
+    """Times that its main thread was made to give up its CPU: involuntary context switches."""
 
 
 def process_time(pid: int) -> ProcessTime:
     """Return what process *pid* has used of CPUs, and waited for one, so far.
 
     The wait is that of its main thread, which runs the event loop: the second number of /proc/PID/schedstat
-    (Documentation/scheduler/sched-stats.rst of the kernel), in nanoseconds.
+    (Documentation/scheduler/sched-stats.rst of the kernel), in nanoseconds. The switches are those of /proc/PID/status
+    (proc_pid_status(5)).
     """
     try:
         waited_ns = int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
+        preempted = _numbers(Path(f"/proc/{pid}/status"))["nonvoluntary_ctxt_switches"]
+    except (OSError, ValueError, IndexError, KeyError):
         return ProcessTime(process_cpu_ns(pid), None)
-    return ProcessTime(process_cpu_ns(pid), waited_ns)
+    return ProcessTime(process_cpu_ns(pid), waited_ns, preempted)
 
 
 def process_cpu_ns(pid: int) -> int | None:
@@ -65,6 +69,40 @@ def cpu_time() -> CPUTime | None:
     return CPUTime(sum(ticks), ticks[7])
 
 
+class TCPCount(NamedTuple):
+    """What has gone wrong with TCP in this network namespace, of all processes, since it was made."""
+
+    overflows: int
+    """Connections that a listener's queue had no room for."""
+    drops: int
+    """Connections that a listener dropped, for that reason or another."""
+    retransmitted: int
+    """Segments that were sent again."""
+
+    def since(self, earlier: TCPCount) -> TCPCount:
+        """Return what has gone wrong since *earlier*."""
+        return TCPCount(*(now - before for now, before in zip(self, earlier, strict=True)))
+
+
+def tcp_count() -> TCPCount | None:
+    """Return the kernel's counters; None where they can't be read.
+
+    /proc/net/netstat and /proc/net/snmp (Documentation/networking/snmp_counter.rst of the kernel).
+    """
+    try:
+        more, basic = _counters(Path("/proc/net/netstat"), "TcpExt"), _counters(Path("/proc/net/snmp"), "Tcp")
+        return TCPCount(more["ListenOverflows"], more["ListenDrops"], basic["RetransSegs"])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _counters(path: Path, group: str) -> dict[str, int]:
+    """Return the numbers of a file that has a line of names and a line of values for each group. Raises ValueError."""
+    lines = [line.split()[1:] for line in path.read_text(encoding="ascii").splitlines() if line.startswith(f"{group}:")]
+    names, values = lines
+    return {name: int(value) for name, value in zip(names, values, strict=True)}
+
+
 class IdleCost(NamedTuple):
     """What a process and its connections hold, and how often it has woken."""
 
@@ -82,17 +120,17 @@ def idle_cost(pid: int) -> IdleCost | None:
     /proc/PID/smaps_rollup and /proc/meminfo (Documentation/filesystems/proc.rst of the kernel).
     """
     try:
-        maps = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
-        memory = _kilobytes(Path("/proc/meminfo"))
-        status = _kilobytes(Path(f"/proc/{pid}/status"))
+        maps = _numbers(Path(f"/proc/{pid}/smaps_rollup"))
+        memory = _numbers(Path("/proc/meminfo"))
+        status = _numbers(Path(f"/proc/{pid}/status"))
         uss = maps["Private_Clean"] + maps["Private_Dirty"]
         return IdleCost(uss * 1024, memory["Slab"] * 1024, status["voluntary_ctxt_switches"])
     except (OSError, KeyError, ValueError):
         return None
 
 
-def _kilobytes(path: Path) -> dict[str, int]:
-    """Return the numbers of a file of lines like `Name:   12 kB`."""
+def _numbers(path: Path) -> dict[str, int]:
+    """Return the numbers of a file of lines like `Name:   12 kB`, or without a unit."""
     fields = (line.partition(":") for line in path.read_text(encoding="ascii", errors="replace").splitlines())
     words = ((name, value.split()) for name, _, value in fields)
     return {name: int(value[0]) for name, value in words if value and value[0].isdigit()}

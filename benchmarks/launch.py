@@ -1,4 +1,5 @@
-"""Run by path, before anything else, in each child process: it ties the child to its parent, then becomes the program.
+"""Run by path, before anything else, in each child process: it ties the child to its parent, lifts its limit on open
+files, then becomes the program.
 
     python -I -S launch.py PARENT_PID CPU PROGRAM [ARGUMENT…]
 
@@ -11,6 +12,7 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 
 PR_SET_PDEATHSIG = 1
 
@@ -22,6 +24,16 @@ def die_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
+def allow_open_files() -> None:
+    """Let this process, and what it starts, have as many files and connections open as the system allows it."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 (not there on Windows)
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # macOS says "no limit" and has one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     """Become the program; returns only if the parent is gone already."""
     parent, cpu, *command = sys.argv[1:]
@@ -29,6 +41,7 @@ def main() -> None:
         return
     if sys.platform == "linux" and cpu != "-":
         os.sched_setaffinity(0, {int(cpu)})
+    allow_open_files()
     os.execvp(command[0], command)  # noqa: S606 (becoming the program without a shell is what this is for)
 
 

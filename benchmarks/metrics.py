@@ -52,6 +52,10 @@ _LATENCY: Final = (
     "that a stall is charged to every event that it delayed."
 )
 _ROUND_TRIP: Final = "from when a message was due to be sent to when its echo was received over the lane."
+_ENGINE_LAG: Final = (
+    "from when the kernel had received what completes an event to the load engine's own receive time, which is the end "
+    "of the latency; measured on asyncio's own event loop, whose sockets, unlike uvloop's, can be asked."
+)
 _FIRST: Final = "from the start of the request to the first event, the connection apart."
 _CONNECT: Final = "for TCP, and TLS and an upgrade where there are any."
 _RECOVERY: Final = "from when a reader's connection was cut to the next event that it hadn't got before."
@@ -105,6 +109,7 @@ _ALL: Final = (
     *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer's process woke for it.", 50, 99),
     *_times("queueing", "queueing", "queueing", "from when the pacer woke to when the event was in the log.", 50, 99),
     *_times("delivery", "delivery", "delivery", "from in the log to received, which is the lane's part.", 50, 99),
+    *_times("engine_lag", "engine lag", "engine lag", _ENGINE_LAG, 50, 99),
     *_times("first_event", "first event", "time to the first event", _FIRST, 50, 90, 99, 100),
     *_times("connect", "connect", "time to make a connection", _CONNECT, 50, 99),
     Metric(

@@ -28,7 +28,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
-from benchmarks.clocks import IdleCost, ProcessTime
+from benchmarks.clocks import IdleCost, ProcessTime, TCPCount
 from benchmarks.expected import Expected
 from benchmarks.tasks import Task
 
@@ -140,6 +140,8 @@ class Engine:
     samples: tuple[Sample, ...]
     """The first as the window begins, the last as it ends, others between."""
     readers: tuple[Reader, ...]
+    lags_ns: tuple[int, ...] = ()
+    """In calibrations: from when the kernel had what completed an event, or several, to the engine's own clock."""
 
     @property
     def window_ns(self) -> int:
@@ -188,6 +190,8 @@ class Trial:
     """The server's and so the journal's."""
     steal: float | None
     """Share of all CPUs' time that the hypervisor gave to others meanwhile."""
+    tcp: TCPCount | None = None
+    """What went wrong with TCP on the machine meanwhile; None: not known."""
     error: str | None
     """Why the trial came to nothing, where it did."""
 

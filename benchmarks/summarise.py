@@ -37,7 +37,7 @@ def summarise(folder: Path) -> Result:
     events = sum(reading.reader.events for reading in raw.readings)
     busy = kind.paced and (server.busiest or 0) > BUSY
     overloaded = found.backlog or (busy and kind.busy_is_overloaded)
-    if verdict.ok:
+    if verdict.ok and not kind.instrument:
         found.numbers |= _costs(server, engine, events if found.deliveries is None else found.deliveries, window_ns)
     if overloaded:
         found.numbers = {name: value for name, value in found.numbers.items() if not name.endswith(TIMES)}
@@ -49,6 +49,7 @@ def summarise(folder: Path) -> Result:
         *caveats.backlog(found.backlog),
         *caveats.disturbed(server, engine, window_ns),
         *caveats.steal(trial.steal),
+        *caveats.tcp(trial.tcp),
         *caveats.cpu(server, window_ns),
     ]
     return Result(

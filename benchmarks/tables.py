@@ -157,7 +157,9 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
     """Return the run's caveats, then the worst of each name and lane."""
     environment, trace = header.environment, header.trace
     rounds_of = {
-        kind: len({result.round for result in results if result.kind == kind}) for kind in header.scenario.parts
+        kind: len({result.round for result in results if result.kind == kind})
+        for kind in header.scenario.parts
+        if not kinds.discover()[kind].instrument
     }
     of_run = [
         *caveats.interrupted(len(results), header.trials),

@@ -63,6 +63,8 @@ class Audience:
     """Whether what went over each connection is counted, as TCP has it."""
     reconnecting: Reconnecting | None = None
     """None: a connection that ends early is an error."""
+    calibrate: bool = False
+    """Whether the engine's own lag is measured, by the kernel's receive times."""
     task: Literal["audience"] = "audience"
 
 

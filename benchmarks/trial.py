@@ -60,7 +60,7 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
     """
     folder.mkdir(parents=True)
     workload = plan.workload
-    before = clocks.cpu_time()
+    before, tcp_before = clocks.cpu_time(), clocks.tcp_count()
     error: str | None = None
     namespace = clocks.UNKNOWN
     try:
@@ -76,7 +76,7 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
             write_record(folder, shard, record)
     except (ProcessError, shards.ShardError) as fault:
         error = str(fault)
-    after = clocks.cpu_time()
+    after, tcp_after = clocks.cpu_time(), clocks.tcp_count()
     trial = Trial(
         kind=workload.kind,
         lane=plan.subject.name,
@@ -89,6 +89,7 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
         boot_id=clocks.boot_id(),
         time_namespace=namespace,
         steal=None if before is None or after is None else after.steal_since(before),
+        tcp=None if tcp_before is None or tcp_after is None else tcp_after.since(tcp_before),
         error=error,
     )
     write_trial(folder, trial)

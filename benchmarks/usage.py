@@ -32,6 +32,8 @@ class Usage:
     cpu_ns: int | None
     waited_ns: int | None
     """For a CPU that another process had."""
+    preempted: int | None = None
+    """Times that it was made to give up its CPU."""
     busiest: float | None
     """Share of its busiest second in which it ran or waited for a CPU; of the whole trial if that was shorter."""
 
@@ -47,6 +49,7 @@ def usage(times_ns: Sequence[int], samples: Sequence[ProcessTime]) -> Usage:
     """Return what a process used between the first and the last of *samples*, taken at *times_ns*."""
     cpu = [sample.cpu_ns for sample in samples if sample.cpu_ns is not None]
     waited = [sample.waited_ns for sample in samples if sample.waited_ns is not None]
+    switches = [sample.preempted for sample in samples if sample.preempted is not None]
     if len(cpu) < len(samples):
         return NOTHING_USED
     known = len(waited) == len(samples)
@@ -54,6 +57,7 @@ def usage(times_ns: Sequence[int], samples: Sequence[ProcessTime]) -> Usage:
     return Usage(
         cpu_ns=cpu[-1] - cpu[0],
         waited_ns=waited[-1] - waited[0] if known else None,
+        preempted=switches[-1] - switches[0] if len(switches) == len(samples) else None,
         busiest=_busiest(times_ns, busy),
     )
 
@@ -62,9 +66,11 @@ def together(shards: Sequence[Usage]) -> Usage:
     """Return what processes used that did the same side by side; the busiest of them counts as busy."""
     cpu = [shard.cpu_ns for shard in shards if shard.cpu_ns is not None]
     waited = [shard.waited_ns for shard in shards if shard.waited_ns is not None]
+    switches = [shard.preempted for shard in shards if shard.preempted is not None]
     return Usage(
         cpu_ns=sum(cpu) if len(cpu) == len(shards) else None,
         waited_ns=sum(waited) if len(waited) == len(shards) else None,
+        preempted=sum(switches) if len(switches) == len(shards) else None,
         busiest=max((shard.busiest for shard in shards if shard.busiest is not None), default=None),
     )
 

@@ -20,7 +20,7 @@ from producers.replay import Recording, RecordingError, read_recording
 from streamlanes.arguments import text_or_file
 from streamlanes.logs import LEVELS, log_to_stderr
 from transports.problems import field_errors
-from transports.server import bind, server, url_of
+from transports.server import allow_connections, bind, server, url_of
 from transports.service import StreamService
 from transports.sessions import SharedStream
 from transports.settings import Settings
@@ -117,6 +117,7 @@ def serve(
     settings = read_settings(given)
     pacer = None if pacer_fd is None else connect_pacer(pacer_fd)
     service = StreamService(producers=producers, shared=shared, settings=settings, journal=journal, pacer=pacer)
+    allow_connections()
     try:
         listener = bind(host, port, send_timeout=settings.send_timeout, heartbeat=settings.heartbeat)
     except (OSError, UnicodeError) as error:

@@ -10,6 +10,7 @@ import aiohttp
 from benchmarks.engine.decoding import Fault, Lost
 from benchmarks.engine.meter import Meter
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.stamping import StampedRecorder
 
 UNAVAILABLE: Final = {
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -31,7 +32,8 @@ async def check(response: aiohttp.ClientResponse, status: HTTPStatus) -> None:
 
 def client(recorder: Recorder, meter: Meter | None = None, *hooks: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     """Return a session for one reader: no connection is taken over from another."""
-    sockets = None if meter is None else meter.socket
+    stamped = recorder.socket if isinstance(recorder, StampedRecorder) else None
+    sockets = stamped if meter is None else meter.socket
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=sockets),
         trace_configs=[recorder.trace(), *hooks],

@@ -24,6 +24,7 @@ from benchmarks.engine.meter import Meter
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.resuming import read_resuming
 from benchmarks.engine.sending import Sender
+from benchmarks.engine.stamping import StampedRecorder
 from benchmarks.engine.wires import WireReader
 from benchmarks.plan import Session
 from benchmarks.records import Engine, Sample, Spec
@@ -45,6 +46,11 @@ class Load:
     reader: WireReader
     recorders: list[Recorder] = field(default_factory=list)
     _alarm: Alarm = field(default_factory=Alarm)
+
+    @property
+    def calibrating(self) -> bool:
+        """Whether the engine's own lag is measured, which takes asyncio's own event loop."""
+        return isinstance(self.spec.task, Audience) and self.spec.task.calibrate
 
     async def run(self) -> Engine:
         """Carry out the spec; return what the readers saw. Their events are in `recorders`, in the same order.
@@ -86,6 +92,7 @@ class Load:
             before=tuple(before),
             samples=tuple(samples),
             readers=tuple(recorder.result() for recorder in self.recorders),
+            lags_ns=tuple(lag for one in self.recorders if isinstance(one, StampedRecorder) for lag in one.lags_ns),
         )
 
     def _begin_ns(self) -> int:
@@ -144,7 +151,7 @@ class Load:
             scheduled_ns = times_ns[index]
             while (now := time.monotonic_ns()) < scheduled_ns:  # noqa: ASYNC110 (nothing but the clock will tell)
                 await asyncio.sleep(max((scheduled_ns - now) / 1e9, 0.001))
-            recorder = Recorder(scheduled_ns, index)
+            recorder = StampedRecorder(scheduled_ns, index) if self.calibrating else Recorder(scheduled_ns, index)
             self.recorders.append(recorder)
             yield recorder
 

@@ -10,6 +10,7 @@ from benchmarks.engine.decoding import Fault
 from benchmarks.engine.load import Load
 from benchmarks.engine.loops import loop_factory
 from benchmarks.engine.wires import discover
+from benchmarks.launch import allow_open_files
 from benchmarks.records import Record, load_spec, pack
 from benchmarks.tasks import Sessions
 
@@ -30,9 +31,10 @@ def work(text: bytes) -> Record:
     sending = isinstance(spec.task, Sessions) and any(session.messages for session in spec.task.sessions)
     if reader.way_up is None and sending:
         raise ShardError(f"the load engine can't send to lane {spec.lane}: its wire {spec.reader!r} has no way up")
+    allow_open_files()  # readers have a connection each
     load = Load(spec, reader)
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=None if load.calibrating else loop_factory()) as runner:
             engine = runner.run(load.run())
     except (Fault, aiohttp.ClientError, OSError) as error:
         raise ShardError(str(error) or type(error).__name__) from error

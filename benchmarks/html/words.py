@@ -51,6 +51,7 @@ _KINDS: Final = {
     "idle": "Idle readers",
     "wire": "On the wire",
     "recovery": "Under faults",
+    "calibration": "The load engine's own lag",
 }
 
 

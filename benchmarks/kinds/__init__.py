@@ -54,6 +54,8 @@ class Kind:
     """Whether a server that is busy for over 90 % of a second counts as overloaded, whatever its backlog."""
     alone: bool = False
     """Whether there is a trial without readers too: what producing alone costs."""
+    instrument: bool = False
+    """Whether it is about the harness: its figures aren't the lane's, and no lanes are compared by them."""
     expects_one: bool = False
     """Whether all readers read the same stream."""
 

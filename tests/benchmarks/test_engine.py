@@ -98,7 +98,7 @@ async def test_a_reader_records_two_integers_an_event_and_a_checksum() -> None:
     assert list(column.offsets) == [1, 2, 3]
     first, second, third = column.received
     assert engine.samples[0].at_ns <= first == second <= third <= engine.samples[-1].at_ns
-    assert engine.samples[0].server == (None, None)
+    assert engine.samples[0].server.cpu_ns is None
 
 
 @pytest.mark.parametrize("lane", ["sse", "ws", "poll", "ndjson"])
