@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from benchmarks import caveats, latency
 from benchmarks.figures import Figures
 from benchmarks.kinds import Kind
 from benchmarks.kinds.broadcast import Broadcast
+from benchmarks.kinds.settings import CHECKED, Rounds, Size
 from benchmarks.recorded import Recorded
 from benchmarks.tasks import Audience
 from benchmarks.trace import Trace
@@ -23,14 +24,14 @@ NAME: Final = "calibration"
 class Calibration:
     """The settings: those of the broadcast that is calibrated."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = CHECKED
 
-    rounds: Annotated[int, Field(ge=1, le=1_000)] = 1
+    rounds: Rounds = 1
     """Of them the first one only has trials: an instrument is calibrated once in a run."""
     readers: Annotated[int, Field(ge=1, le=10_000)] = 10
     deliveries: Annotated[float, Field(ge=0.1, le=1_000_000)] = 2_000.0
     """Per second, by all readers together."""
-    size: Annotated[int, Field(ge=32, le=65_536)] = 128
+    size: Size = 128
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=0.5, le=3_600)] = 1.5
 
