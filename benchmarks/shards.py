@@ -11,13 +11,16 @@ from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Executor, Proces
 from contextlib import contextmanager
 from typing import Final
 
+from benchmarks.engine import shard
 from benchmarks.engine.shard import ShardError, work
 from benchmarks.launch import die_with
 from benchmarks.records import Record
 
-__all__ = ["ShardError", "cluster", "drive", "processes"]
+__all__ = ["ShardError", "cluster", "drive", "prepare", "processes"]
 
 PROGRESS_SECONDS: Final = 0.25
+PREPARE_SECONDS: Final = 60.0
+"""For workers to start, and to import what they need."""
 
 
 @contextmanager
@@ -58,6 +61,18 @@ def cluster(address: str) -> Iterator[Executor]:
         raise ShardError(f"there is no Dask scheduler at {address}: {error}") from error
     with client:
         yield client.get_executor()  # type: ignore[no-untyped-call]  # see above
+
+
+def prepare(engine: Executor, reader: str, count: int) -> None:
+    """Have *count* workers ready to read with *reader*. Raises ShardError if one dies, or takes PREPARE_SECONDS."""
+    try:
+        done, waiting = wait([engine.submit(shard.prepare, reader) for _ in range(count)], timeout=PREPARE_SECONDS)
+        for future in done:
+            future.result()
+    except BrokenExecutor as error:
+        raise ShardError(f"the load engine's process ended: {error}") from error
+    if waiting:
+        raise ShardError(f"the load engine wasn't ready in {PREPARE_SECONDS:.0f} s")
 
 
 def drive(

@@ -7,7 +7,7 @@ import gc
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -181,7 +181,7 @@ class Load:
                 recorder.traffic = meter.total()
 
     async def _read(self, url: URL, recorder: Recorder, meter: Meter | None) -> None:
-        async with _client(recorder, meter) as http:
+        async with _client(recorder, meter, self.spec.headers) as http:
             recorder.request_ns = time.monotonic_ns()
             expected = recorder.epoch
             await self.reader.read(http, url, recorder)
@@ -204,7 +204,7 @@ class Load:
 
         A client of its own: no connection is taken over from another.
         """
-        async with _client(recorder) as http:
+        async with _client(recorder, headers=self.spec.headers) as http:
             recorder.request_ns = time.monotonic_ns()
             request = {"producer": session.producer, "params": session.params}
             async with http.post(URL(self.spec.url) / "start", json=request) as response:
@@ -240,12 +240,14 @@ async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -
         recorder.ended()
 
 
-def _client(recorder: Recorder, meter: Meter | None = None) -> aiohttp.ClientSession:
+def _client(
+    recorder: Recorder, meter: Meter | None = None, headers: Mapping[str, str] | None = None
+) -> aiohttp.ClientSession:
     sockets = None if meter is None else meter.socket
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=sockets),
         trace_configs=[recorder.trace()],
         timeout=aiohttp.ClientTimeout(total=None),
-        headers={"Accept-Encoding": "identity"},
+        headers={"Accept-Encoding": "identity", **(headers or {})},
         cookie_jar=aiohttp.DummyCookieJar(),
     )

@@ -56,6 +56,10 @@ class Kind:
     """Whether there is a trial without readers too: what producing alone costs."""
     expects_one: bool = False
     """Whether all readers read the same stream."""
+    elsewhere: bool = False
+    """Whether a server will do that isn't a process of ours: no option, no fault, no clock and no memory of it."""
+    any_client: bool = False
+    """Whether any client library will do: it is only to read, and its connections are neither timed nor counted."""
 
 
 def discover() -> Mapping[str, Kind]:

@@ -136,4 +136,5 @@ KIND: Final = Kind(
     ),
     busy_is_overloaded=False,
     expects_one=True,
+    any_client=True,
 )

@@ -78,4 +78,5 @@ KIND: Final = Kind(
         ),
     ),
     expects_one=True,
+    elsewhere=True,
 )

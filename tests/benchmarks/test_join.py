@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import recorded
 from benchmarks.clocks import UNKNOWN
-from benchmarks.join import JoinError, RoundTrips, Times, check_clocks, first_event_ns, join, join_echoes
+from benchmarks.join import JoinError, RoundTrips, Times, first_event_ns, join, join_echoes
 from benchmarks.records import Column, Sends
 from producers.journal import Stamp
 from tests.benchmarks.raw import MS, reader, write_raw
@@ -59,15 +59,13 @@ def test_an_event_of_the_warm_up_is_in_no_figure() -> None:
 
 def test_clocks_must_be_the_same(tmp_path: Path) -> None:
     read = recorded.read(write_raw(tmp_path / "trial", boot_ids=("boot", "boot")))
-    check_clocks(read)
+    assert read.one_clock
     for change in ({"boot_id": "b"}, {"time_namespace": "b"}):
         for other in (
             dataclasses.replace(read, trial=dataclasses.replace(read.trial, **change)),
             dataclasses.replace(read, engines=[read.engines[0], dataclasses.replace(read.engines[1], **change)]),
         ):
             assert not other.one_clock
-            with pytest.raises(JoinError, match="don't share a clock"):
-                check_clocks(other)
 
 
 def test_clocks_that_the_system_does_not_name_are_those_of_one_machine(tmp_path: Path) -> None:
