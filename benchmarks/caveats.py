@@ -114,6 +114,18 @@ def cpu(server: Usage, window_ns: int) -> list[Caveat]:
     return _if(window_ns < SHORT_NS, window) + _if(server.cpu_ns is None, clock)
 
 
+def relayed(share: float) -> list[Caveat]:
+    """The relay between server and readers is a program beside the engine; *share*: of a CPU that it used."""
+    name = "readers are behind a relay in user space, which adds to every delivery"
+    return [Caveat(name=name, detail=f"it used {share:.0%} of the load engine's CPU, in no figure", size=share)]
+
+
+def missed_faults(late: int, readers: int) -> list[Caveat]:
+    """Readers came when the schedule of faults had begun, so that they had fewer of them."""
+    caveat = Caveat(name="readers came after the first fault", detail=f"{late} of {readers}", size=late)
+    return _if(late > 0, caveat)
+
+
 def preliminary(rounds_of: Mapping[str, int]) -> list[Caveat]:
     """Differences between lanes may be chance. *rounds_of*: how many rounds there were of each kind of trial."""
     kinds = {kind: rounds for kind, rounds in rounds_of.items() if 0 < rounds < ROUNDS_FOR_A_VERDICT}

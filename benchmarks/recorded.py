@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmarks.clocks import UNKNOWN
 from benchmarks.records import Column, Engine, Reader, Trial, read_engines, read_trial
-from benchmarks.usage import Usage, together, usage
+from benchmarks.usage import NOTHING_USED, Usage, together, usage
 from producers.journal import Stamp, read_journal
 
 
@@ -33,16 +33,18 @@ class Recorded:
 
     @property
     def window_ns(self) -> tuple[int, int]:
-        """The begin and the end of the window, by the clock of the first shard's machine."""
-        samples = self.engines[0].samples
+        """The begin and the end of the window, by the clock of the machine of the shard that went on longest."""
+        samples = _longest(self.engines).samples
         return samples[0].at_ns, samples[-1].at_ns
 
     @property
     def usages(self) -> tuple[Usage, Usage]:
         """What the server and the engine used of CPUs in the window."""
-        server = usage(
-            [sample.at_ns for sample in self.engines[0].samples], [sample.server for sample in self.engines[0].samples]
-        )
+        machine = self.trial.boot_id
+        near = [engine for engine in self.engines if UNKNOWN in {engine.boot_id, machine} or engine.boot_id == machine]
+        # On another machine the server's process id is some other process's.
+        samples = _longest(near).samples if near else ()
+        server = usage([one.at_ns for one in samples], [one.server for one in samples]) if samples else NOTHING_USED
         engines = [
             usage([sample.at_ns for sample in engine.samples], [sample.engine for sample in engine.samples])
             for engine in self.engines
@@ -64,6 +66,11 @@ class Recorded:
     def stamps(self, reader: Reader) -> Sequence[Stamp]:
         """Return the journal of a reader's stream. Raises FileNotFoundError."""
         return read_journal(self.folder / "journal", reader.epoch)
+
+
+def _longest(engines: Sequence[Engine]) -> Engine:
+    """Return the shard whose window is that of the trial: they begin together, and end with their last readers."""
+    return max(engines, key=lambda engine: engine.window_ns)
 
 
 def read(folder: Path) -> Recorded:

@@ -7,7 +7,8 @@ A trial's folder has
 - `sends-N.bin.gz`: in round-trip trials, what they sent;
 - `trial.json`: what was run and measured around it, and what should have come;
 - `journal/EPOCH.journal`: the producer's side (`producers.journal`);
-- `server.log`: what the server printed.
+- `server.log`: what the server printed;
+- `relay.json`, `faults.jsonl`: in trials with faults, those that were planned, and those that there were.
 
 `events-N.bin.gz` has, for each reader in the order of `engine-N.json`, the offsets of its events as they came and then
 the receive times of the same events: two columns of little-endian signed 64-bit integers. `sends-N.bin.gz` has, in the
@@ -80,6 +81,17 @@ class Traffic(NamedTuple):
     """In both directions, bare acknowledgements included."""
 
 
+class Connection(NamedTuple):
+    """One of the connections of a reader that reconnects."""
+
+    begun_ns: int
+    """When it was asked for."""
+    cut_ns: int
+    """When it ended; of one that was given up because it was silent: when something was last heard."""
+    ended_ns: int
+    """When the reader was done with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What one reader saw, besides its events."""
@@ -107,6 +119,8 @@ class Reader:
     """Why the reading ended early."""
     traffic: Traffic | None = None
     """Over all its connections, where that was asked for."""
+    connections: tuple[Connection, ...] = ()
+    """Of a reader that reconnects, in their order: all that ended early, and the one that saw the stream's end."""
 
 
 class Sample(NamedTuple):

@@ -7,9 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Final
+from multiprocessing.synchronize import Barrier
+from typing import Final, ParamSpec, TypeVar
 
 from benchmarks.engine import shard
 from benchmarks.engine.shard import ShardError, work
@@ -18,34 +19,70 @@ from benchmarks.records import Record
 
 __all__ = ["ShardError", "cluster", "drive", "prepare", "processes"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 PROGRESS_SECONDS: Final = 0.25
-PREPARE_SECONDS: Final = 60.0
-"""For workers to start, and to import what they need."""
+READY_SECONDS: Final = 60.0
+"""That workers may take to start."""
+CONNECT_SECONDS: Final = 10.0
+"""That a cluster's scheduler may take to answer."""
+
+
+class Processes(Executor):
+    """Worker processes of this machine, all of them ready: shards that begin together can't wait for imports."""
+
+    def __init__(self, count: int, cpus: Sequence[int] | None) -> None:
+        self._count = count
+        self._cpus = cpus
+        self._others = set(multiprocessing.active_children())
+        self._pool = self._started()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._pool.submit(fn, *args, **kwargs)
+
+    def end(self) -> None:
+        """End all workers, whatever they are doing."""
+        # A shard that waits for its readers wouldn't hear that it is to stop.
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.kill()
+        self._pool.shutdown(cancel_futures=True)
+
+    def renew(self) -> None:
+        """Have others take the place of workers that died or hang."""
+        self.end()
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        initargs = (os.getpid(), self._cpus, context.Barrier(self._count))
+        pool = ProcessPoolExecutor(self._count, context, initializer=_settle_in, initargs=initargs)
+        for ready in [pool.submit(_nothing) for _ in range(self._count)]:
+            ready.result()
+        return pool
 
 
 @contextmanager
 def processes(count: int, cpus: Sequence[int] | None) -> Iterator[Executor]:
     """Run *count* worker processes on *cpus* until the block ends; they are gone then, whatever they were doing."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_settle_in, initargs=(os.getpid(), cpus))
-    others = set(multiprocessing.active_children())
+    workers = Processes(count, cpus)
     try:
-        # They load the engine now, and not when a stream has begun, for which its readers would then be late.
-        wait([pool.submit(os.getpid) for _ in range(count)])
-        yield pool
+        yield workers
     finally:
-        # A shard that waits for its readers wouldn't hear that it is to stop.
-        for process in set(multiprocessing.active_children()) - others:
-            process.kill()
-        pool.shutdown(cancel_futures=True)
+        workers.end()
 
 
-def _settle_in(parent: int, cpus: Sequence[int] | None) -> None:
-    """Make a new worker end with its parent, keep to its CPUs, and leave Ctrl-C to the parent."""
+def _settle_in(parent: int, cpus: Sequence[int] | None, together: Barrier) -> None:
+    """Make a new worker end with its parent, keep to its CPUs, leave Ctrl-C to the parent, and wait for the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(parent)
     if cpus is not None:
         os.sched_setaffinity(0, cpus)
+    together.wait(READY_SECONDS)
+
+
+def _nothing() -> None:
+    """Show that a worker is there, and has imported the engine for it."""
 
 
 @contextmanager
@@ -56,23 +93,26 @@ def cluster(address: str) -> Iterator[Executor]:
     except ModuleNotFoundError as error:
         raise ShardError("a cluster takes the package distributed: pip install 'streamlanes[cluster]'") from error
     try:
-        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]  # distributed has no types
+        client = Client(address, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]  # distributed has no types
     except (OSError, ValueError) as error:
         raise ShardError(f"there is no Dask scheduler at {address}: {error}") from error
     with client:
+        client.run(_nothing)
         yield client.get_executor()  # type: ignore[no-untyped-call]  # see above
 
 
 def prepare(engine: Executor, reader: str, count: int) -> None:
-    """Have *count* workers ready to read with *reader*. Raises ShardError if one dies, or takes PREPARE_SECONDS."""
+    """Have *count* workers ready to read with *reader*. Raises ShardError if one dies, or takes READY_SECONDS."""
     try:
-        done, waiting = wait([engine.submit(shard.prepare, reader) for _ in range(count)], timeout=PREPARE_SECONDS)
+        done, waiting = wait([engine.submit(shard.prepare, reader) for _ in range(count)], timeout=READY_SECONDS)
         for future in done:
             future.result()
     except BrokenExecutor as error:
+        if isinstance(engine, Processes):
+            engine.renew()
         raise ShardError(f"the load engine's process ended: {error}") from error
     if waiting:
-        raise ShardError(f"the load engine wasn't ready in {PREPARE_SECONDS:.0f} s")
+        raise ShardError(f"the load engine wasn't ready in {READY_SECONDS:.0f} s")
 
 
 def drive(
@@ -98,5 +138,10 @@ def drive(
     except BrokenExecutor as error:
         raise ShardError(f"the load engine's process ended: {error}") from error
     finally:
-        for future in futures:
-            future.cancel()
+        given_up = [future for future in futures if not future.cancel() and not future.done()]
+        if isinstance(engine, Processes) and (given_up or any(_is_broken(future) for future in futures)):
+            engine.renew()  # the next trial isn't to wait for them; a cluster sees to its workers itself
+
+
+def _is_broken(future: Future[Record]) -> bool:
+    return future.done() and not future.cancelled() and isinstance(future.exception(), BrokenExecutor)

@@ -44,7 +44,7 @@ def summarise(folder: Path) -> Result:
         found.histograms = {}
     doubts = [
         *found.caveats,
-        *(caveats.overloaded(server) if kind.paced else []),
+        *(caveats.overloaded(server) if kind.paced and kind.busy_is_overloaded else []),
         *(caveats.engine_busy(engine) if kind.paced else []),
         *caveats.backlog(found.backlog),
         *caveats.disturbed(server, engine, window_ns),

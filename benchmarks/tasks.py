@@ -33,6 +33,22 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnecting:
+    """How a reader goes on whose connection ended before its stream: after the last event that it has, on a new one.
+
+    It waits before, by exponential back-off with full jitter: uniformly between 0 and the first delay, which doubles
+    with every connection that brought no event.
+    """
+
+    first_delay: float
+    max_delay: float
+    silence: float
+    """Seconds without anything from the server after which a connection is given up."""
+    seed: int
+    """Of the delays; reader n draws the same ones on every lane."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
     """Read one running stream with many readers, each on a connection of its own."""
 
@@ -45,6 +61,8 @@ class Audience:
     """Whether the server's memory and wake-ups are sampled too, as the readers come and afterwards."""
     traffic: bool = False
     """Whether what went over each connection is counted, as TCP has it."""
+    reconnecting: Reconnecting | None = None
+    """None: a connection that ends early is an error."""
     task: Literal["audience"] = "audience"
 
 

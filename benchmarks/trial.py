@@ -16,7 +16,7 @@ from benchmarks.processes import Placement, ProcessError
 from benchmarks.records import Spec, Started, Trial, dump_spec, write_record, write_trial
 from benchmarks.server import Server
 from benchmarks.subjects import Contestant
-from benchmarks.tasks import Sessions
+from benchmarks.tasks import Again, Sessions
 from benchmarks.workload import Workload
 
 PATIENCE: Final = 10.0
@@ -68,7 +68,10 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
     journaled = True
     try:
         shards.prepare(site.engine, plan.subject.reader, site.shards)
-        with plan.subject.serving(workload, folder, site.where) as server, _between(workload, server) as seen:
+        with (
+            plan.subject.serving(workload, folder, site.where) as server,
+            _between(workload, server, folder, site) as seen,
+        ):
             namespace = clocks.time_namespace(server.pid)
             journaled = server.journaled
             specs = _specs(plan, seen, site.shards)
@@ -101,18 +104,20 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
 
 
 @contextmanager
-def _between(workload: Workload, server: Server) -> Iterator[Server]:
+def _between(workload: Workload, server: Server, folder: Path, site: Site) -> Iterator[Server]:
     """Give the server as the engine sees it, behind what network there is."""
     if workload.network is None:
         yield server
         return
-    with workload.network(server.url, server.pid) as url:
+    with workload.network(server.url, server.pid, folder=folder, cpu=site.where.engine) as url:
         yield dataclasses.replace(server, url=url)
 
 
 def _specs(plan: TrialPlan, server: Server, count: int) -> list[Spec]:
     """Start what has to be started, and return what each shard is to do."""
     workload = plan.workload
+    if isinstance(workload.task, Again):
+        count = 1  # one connection at a time
     started: Started | None = None
     begins_at: float | None = None
     if workload.stream is not None:

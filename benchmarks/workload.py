@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from benchmarks.expected import Expected
 from benchmarks.plan import Session
@@ -16,8 +17,16 @@ if TYPE_CHECKING:  # a result is what a workload led to
 
 Point: TypeAlias = "Mapping[str, float]"
 
-Network: TypeAlias = "Callable[[str, int | None], AbstractContextManager[str]]"
-"""What lies between the engine and the server, given its URL and its process's id; it has the URL to use instead."""
+
+class Network(Protocol):
+    """What lies between the engine and the server."""
+
+    def __call__(self, url: str, pid: int | None, *, folder: Path, cpu: int | None) -> AbstractContextManager[str]:
+        """Return a block in which the server at *url*, process *pid*, is reached by another URL, which it gives.
+
+        What there is to tell of it is in the trial's *folder* afterwards. A process for it runs on *cpu*.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -283,7 +283,7 @@ def _scenario(
             for kind in kinds:
                 options[f"{kind}.rounds"] = "'--rounds'"
                 settings.setdefault(f"{kind}.rounds", rounds)
-        if text is not None and "load" in kinds:
+        if text is not None:
             options["load.text"] = "'--text'"
             settings["load.text"] = _read(text)
             settings["load.count"] = None

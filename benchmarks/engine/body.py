@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Decoder, Fault
+from benchmarks.engine.decoding import Decoder, Lost
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender, posting
@@ -26,9 +26,8 @@ async def read_body(
 ) -> None:
     """Read the stream at *url* from its start to its end, and post what *sender* has meanwhile.
 
-    With *to_close*, the server closes after the end, and what it sends until then is read.
-
-    Raises Fault, and what aiohttp raises.
+    With *to_close*, the server closes after the end, and what it sends until then is read. Raises Fault (Lost, if
+    the connection ended before the stream), and what aiohttp raises.
     """
     try:
         async with posting(http, sender), http.get(url, headers={"Accept": accept}) as response:
@@ -41,4 +40,4 @@ async def read_body(
     finally:
         recorder.close(decoder.place)
     if decoder.place.outcome is None:
-        raise Fault("the server closed the connection before the end")
+        raise Lost("the server closed the connection before the end")

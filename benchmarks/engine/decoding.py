@@ -9,6 +9,10 @@ class Fault(Exception):
     """The server refused, cut the stream, or sent what the wire doesn't allow; the reader's record says which."""
 
 
+class Lost(Fault):
+    """The connection ended before the stream did, or isn't served for now: another one may do better."""
+
+
 class Events(NamedTuple):
     """The events of a piece of the wire, as two lists of the same length."""
 

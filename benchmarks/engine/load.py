@@ -7,7 +7,7 @@ import gc
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,9 +19,10 @@ from yarl import URL
 from benchmarks import clocks
 from benchmarks.engine.alarm import Alarm
 from benchmarks.engine.decoding import Fault
-from benchmarks.engine.http import check
+from benchmarks.engine.http import check, client
 from benchmarks.engine.meter import Meter
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.resuming import read_resuming
 from benchmarks.engine.sending import Sender
 from benchmarks.engine.wires import WireReader
 from benchmarks.plan import Session
@@ -121,7 +122,7 @@ class Load:
         """Wait for the server to have what will be read, and send it something through the whole path once."""
         task = self.spec.task
         if isinstance(task, Again):
-            async with asyncio.timeout(60), _client(Recorder(0)) as http:
+            async with asyncio.timeout(60), client(Recorder(0)) as http:
                 while not await self._prefilled(http, task):  # noqa: ASYNC110 (nothing else will tell)
                     await asyncio.sleep(0.02)
         if isinstance(task, Sessions) and task.warm_up is not None:
@@ -165,7 +166,11 @@ class Load:
             async for recorder in self._at([started_ns + n * step_ns for n in range(task.readers)]):
                 recorder.epoch = started.epoch
                 recorder.awaited = started.events
-                listening = self._listen(URL(started.url, encoded=True), recorder)
+                url = URL(started.url, encoded=True)
+                if task.reconnecting is None:
+                    listening = self._listen(url, recorder)
+                else:
+                    listening = read_resuming(self.reader, url, recorder, task.reconnecting)
                 readings.append(tasks.create_task(_guard(recorder, give_up, listening)))
             if task.stay is not None or not task.readers:
                 end_ns = begin_ns + round((task.stay or 0) * 1e9)
@@ -181,7 +186,7 @@ class Load:
                 recorder.traffic = meter.total()
 
     async def _read(self, url: URL, recorder: Recorder, meter: Meter | None) -> None:
-        async with _client(recorder, meter, self.spec.headers) as http:
+        async with client(recorder, meter, headers=self.spec.headers) as http:
             recorder.request_ns = time.monotonic_ns()
             expected = recorder.epoch
             await self.reader.read(http, url, recorder)
@@ -192,7 +197,7 @@ class Load:
         """Read the shared stream again and again, one reader at a time."""
         url = URL(self.spec.url) / self.spec.lane / task.stream
         until_ns = started_ns + round(task.seconds * 1e9)
-        async with _client(Recorder(0)) as http:
+        async with client(Recorder(0)) as http:
             while not self.recorders or (time.monotonic_ns() < until_ns and self.recorders[-1].error is None):
                 recorder = Recorder(time.monotonic_ns(), len(self.recorders))
                 recorder.request_ns = recorder.scheduled_ns
@@ -204,7 +209,7 @@ class Load:
 
         A client of its own: no connection is taken over from another.
         """
-        async with _client(recorder, headers=self.spec.headers) as http:
+        async with client(recorder, headers=self.spec.headers) as http:
             recorder.request_ns = time.monotonic_ns()
             request = {"producer": session.producer, "params": session.params}
             async with http.post(URL(self.spec.url) / "start", json=request) as response:
@@ -238,16 +243,3 @@ async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -
         recorder.error = str(error) or type(error).__name__
     finally:
         recorder.ended()
-
-
-def _client(
-    recorder: Recorder, meter: Meter | None = None, headers: Mapping[str, str] | None = None
-) -> aiohttp.ClientSession:
-    sockets = None if meter is None else meter.socket
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=sockets),
-        trace_configs=[recorder.trace()],
-        timeout=aiohttp.ClientTimeout(total=None),
-        headers={"Accept-Encoding": "identity", **(headers or {})},
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )

@@ -17,7 +17,8 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Fault
+from benchmarks.engine.decoding import Fault, Lost
+from benchmarks.engine.http import UNAVAILABLE
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.upgrade import READ_AHEAD, Feed
 
@@ -36,21 +37,24 @@ class Poller:
     """What follows a request's line, always the same."""
 
     async def get(self, target: str) -> bytes:
-        """Return the body of a response with 200 and a length, which polls have. Raises Fault."""
+        """Return the body of a response with 200 and a length, which polls have. Raises Fault (Lost, where another
+        connection may do better).
+        """
         self.transport.write(b"GET %b HTTP/1.1\r\n%b" % (target.encode(), self.head))
         head = await self.content.readuntil(b"\r\n\r\n")
         if not head.endswith(b"\r\n\r\n"):
-            raise Fault(CLOSED)
+            raise Lost(CLOSED)
         status, length = _STATUS.match(head), _LENGTH.search(head)
         if status is None or length is None:
             raise Fault(f"not a response that has a length: {head[:200]!r}")
         try:
             body = await self.content.readexactly(int(length[1]))
         except asyncio.IncompleteReadError:
-            raise Fault(CLOSED) from None
+            raise Lost(CLOSED) from None
         if int(status[1]) != HTTPStatus.OK:
             route = target.split("/")[1]  # what follows may be a session's id, which is a secret
-            raise Fault(f"GET /{route}: {int(status[1])}, not 200: {body[:400].decode(errors='replace')}")
+            kind = Lost if int(status[1]) in UNAVAILABLE else Fault
+            raise kind(f"GET /{route}: {int(status[1])}, not 200: {body[:400].decode(errors='replace')}")
         return body
 
 
@@ -67,7 +71,7 @@ async def polling(http: aiohttp.ClientSession, url: URL, recorder: Recorder) -> 
     try:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
-            raise Fault(CLOSED)
+            raise Lost(CLOSED)
         content = aiohttp.StreamReader(protocol, READ_AHEAD, loop=loop)
         protocol.set_parser(Feed(content), content)
         head = f"Host: {request.headers['Host']}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n\r\n"

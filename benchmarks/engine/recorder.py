@@ -8,7 +8,7 @@ import zlib
 import aiohttp
 
 from benchmarks.engine.decoding import Events, Place
-from benchmarks.records import Column, Reader, Sends, Traffic
+from benchmarks.records import Column, Connection, Reader, Sends, Traffic
 
 
 class Recorder:
@@ -29,12 +29,16 @@ class Recorder:
         self.outcome: str | None = None
         self.missing = 0
         self.traffic: Traffic | None = None
+        self.connections: list[Connection] = []
+        self.heard_ns = 0
+        """When something last came, be it a ping."""
         self.error: str | None = None
         self._checksum = 0
         self._ended_ns = 0
 
     def take(self, received_ns: int, events: Events) -> None:
         """Record *events*, all received at once; *received_ns* was read before they were parsed."""
+        self.heard_ns = received_ns
         if events.offsets:
             self.column.offsets.fromlist(events.offsets)
             self.column.received.fromlist([received_ns] * len(events.offsets))
@@ -48,10 +52,10 @@ class Recorder:
         self._checksum = zlib.crc32(data + b"\n", self._checksum)
 
     def close(self, place: Place) -> None:
-        """Take over what the decoder has learned, also if the reading failed."""
+        """Take over what a connection's decoder has learned, also if the reading failed."""
         self.epoch = place.epoch.decode() or self.epoch
         self.outcome = place.outcome
-        self.missing = place.missing
+        self.missing += place.missing
 
     def ended(self) -> None:
         """Note that the reading is over, one way or the other."""
@@ -73,6 +77,7 @@ class Recorder:
             missing=self.missing,
             error=self.error,
             traffic=self.traffic,
+            connections=tuple(self.connections),
         )
 
     def trace(self) -> aiohttp.TraceConfig:

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.http import WebSocketWriter
 from yarl import URL
 
-from benchmarks.engine.decoding import Events, Fault, Place
+from benchmarks.engine.decoding import Events, Fault, Lost, Place
 from benchmarks.engine.frames import Frames
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
@@ -25,6 +25,13 @@ from benchmarks.engine.sending import Sender, sending
 
 READ_AHEAD: Final = 2**16
 """Bytes; above twice as many that nobody has taken, reading stops, and TCP's flow control holds the server."""
+_LOST: Final = {
+    aiohttp.WSCloseCode.GOING_AWAY,
+    aiohttp.WSCloseCode.ABNORMAL_CLOSURE,
+    aiohttp.WSCloseCode.SERVICE_RESTART,
+    aiohttp.WSCloseCode.TRY_AGAIN_LATER,
+}
+"""Codes after which another connection may do better; the second stands for none at all."""
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 
 
@@ -114,7 +121,8 @@ async def read_messages(
 ) -> None:
     """Read the stream at *url* from its start to its end, and send what *sender* has meanwhile.
 
-    With *to_close*, the server closes after the end, with 1000. Raises Fault, and what aiohttp raises.
+    With *to_close*, the server closes after the end, with 1000. Raises Fault (Lost, if the connection ended before
+    the stream), and what aiohttp raises.
     """
     frames = Frames()
     try:
@@ -131,4 +139,5 @@ async def read_messages(
         recorder.close(decoder.place)
     code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")
     if decoder.place.outcome is None or (to_close and code != aiohttp.WSCloseCode.OK):
-        raise Fault(f"the server closed the WebSocket with {code:d} ({reason[:200]})")
+        ended = f"the server closed the WebSocket with {code:d} ({reason[:200]})"
+        raise Lost(ended) if code in _LOST else Fault(ended)

@@ -7,16 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from benchmarks import results
-from benchmarks.expected import Expected
+from benchmarks.kinds import Part
+from benchmarks.kinds.load import Load
+from benchmarks.kinds.saturated import Saturated
 from benchmarks.progress import watching
+from benchmarks.subjects import Lane
+from benchmarks.summarise import summarise
 from benchmarks.trial import TrialPlan
 from streamlanes.compare import duration
+from tests.benchmarks.living import left_of, marked
+from tests.benchmarks.raw import write_raw
 
 COMMAND = [sys.executable, "-m", "streamlanes", "compare"]
 
@@ -61,19 +68,6 @@ def run_main(*arguments: str | Path) -> int | str | None:
     return raised.value.code
 
 
-def processes_about(text: str) -> list[str]:
-    """Return the command lines of living processes that mention *text*."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it has ended meanwhile
-            continue
-        if text in command:
-            found.append(command)
-    return found
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -81,7 +75,17 @@ def processes_about(text: str) -> list[str]:
         (["--lanes", "sse,sse"], "named twice"),
         (["--lanes", ""], "'--lanes': name one lane or more, such as sse,ws, or all"),
         (["--rounds", "0"], "'--rounds': input should be greater than or equal to 1"),
-        (["--rate", "-1"], "'--rate': input should be greater than or equal to 0.1"),
+        (["--quick", "--rounds", "2"], "--quick and --rounds exclude each other"),
+        (["--set", "load.rate=-1"], "'--set': load.rate: input should be greater than or equal to 0.1 (it is '-1')"),
+        (["--set", "load.rte=1"], "'--set': load.rte: no such setting; there are rounds, clients"),
+        (["--set", "load.rate=fast"], "'--set': load.rate: input should be a valid number"),
+        (["--set", "load.clients"], "'--set': 'load.clients' isn't KEY=VALUE, such as load.clients=50"),
+        (["--set", "=5"], "'=5' isn't KEY=VALUE"),
+        (["--set", "rtt.rate=5"], "'--set': rtt.rate: tokens.toml has no [rtt] to change this in"),
+        (["--set", "slo.speed=5"], "'--set': slo.speed: tokens.toml has no [slo]"),
+        (["telemetry", "--set", "slo.speed=5"], "'--set': slo.speed: no such metric"),
+        (["telemetry", "--set", "broadcast.readers=[2,0]"], "'--set': broadcast.readers: input should be greater than"),
+        (["--shards", "0"], "'--shards': 0 is not in the range"),
         (["--text", "absent.txt"], "'--text': File 'absent.txt' does not exist"),
         (["--text", "empty.txt"], "'--text': empty.txt is empty; there is nothing to stream"),
         (["--text", "long.txt"], "'--text': long.txt has 1,000,001 characters; a stream takes"),
@@ -90,9 +94,9 @@ def processes_about(text: str) -> list[str]:
         (["--out", __file__], "is a file"),
         (["--out", f"{__file__}/below"], "can't write to"),
         (["nosuch"], "there is no scenario 'nosuch'"),
-        (["saturated", "--clients", "2"], "saturated.toml has no [load]"),
+        (["saturated", "--set", "load.clients=2"], "saturated.toml has no [load]"),
         (["rtt", "--text", __file__], "'--text': rtt.toml has no [load]"),
-        (["rtt", "--clients", "0"], "'--clients': input should be greater than or equal to 1"),
+        (["rtt", "--set", "rtt.clients=0"], "'--set': rtt.clients: input should be greater than or equal to 1"),
         (["saturated", "--trace", __file__], "'--trace': saturated.toml has no [load]"),
     ],
 )
@@ -112,6 +116,31 @@ def test_bad_input(
     assert captured.err.count("\n") == 1
     assert not captured.out
     assert not (tmp_path / "results").exists()
+
+
+def test_a_cluster_that_is_not_there(tmp_path: Path, scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main(scenario, "--out", tmp_path / "out", "--cluster", "nonsense://") == 2
+    assert "there is no Dask scheduler at nonsense://" in capsys.readouterr().err
+
+
+def test_settings_and_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is run is what the options say; the first lane is entered twice where there is more than one round."""
+    monkeypatch.setattr("streamlanes.compare.run", lambda *_: None)
+    for number, (options, rounds, again) in enumerate(
+        [([], 3, 1), (["--quick"], 3, 1), (["--rounds", "1"], 1, 0), (["--rounds", "12"], 12, 1)]
+    ):
+        out = tmp_path / str(number)
+        settings = ["--set", "load.clients=3", "--set", "load.text=a = b", "--set", "lanes=['ws', 'sse']"]
+        settings += ["--set", "saturated.events=100"]
+        monkeypatch.setattr("streamlanes.compare._engine", lambda *_: nullcontext())
+        assert run_main(*settings, *options, "--out", out) == 0
+        header, finished = results.read(out)
+        assert header.scenario.lanes == ("ws", "sse")
+        assert (header.scenario.parts["load"]["clients"], header.scenario.parts["load"]["text"]) == (3, "a = b")
+        assert {part["rounds"] for part in header.scenario.parts.values()} == ({1, 3} if not options else {rounds})
+        of_saturated = 1 if not options else rounds
+        assert header.trials == (2 + again) * (rounds + of_saturated)
+        assert not finished
 
 
 @pytest.mark.parametrize("package", ["rich", "aiohttp", "hdrh", "fastapi", "pydantic"])
@@ -136,13 +165,16 @@ def test_without_the_extra(package: str, tmp_path: Path) -> None:
 def test_help_states_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    for default in (
-        "[tokens: 20; rtt: 10]",
-        "[tokens: 90; rtt: 40]",
-        "[tokens: 3, and 1 saturated; rtt: 3; with --trace: 1]",
+    for told in (
+        "Lanes to compare; `all` for every one. [default: the scenario's]",
+        "10 and more for verdicts. [default: the scenario's]",
+        "3 rounds: preliminary, no verdicts.",
+        "such as load.clients=50 or broadcast.readers=[10,100]",
+        "Processes of the load engine. [default: 1;",
         "[default: 1]",
+        "[default: results/TIME-SCENARIO]",
     ):
-        assert default in text
+        assert told in text
     assert "With --trace, each session repeats it up to the trace's number of tokens" in text
 
 
@@ -167,10 +199,11 @@ def test_all_lanes_leaves_out_what_the_engine_cannot_read(tmp_path: Path, scenar
 @pytest.mark.parametrize("finished", [0, 1])
 def test_stopped(tmp_path: Path, scenario: Path, number: signal.Signals, code: int, finished: int) -> None:
     out = tmp_path / "out"
-    command = [*COMMAND, str(scenario), "--out", str(out), "--rounds", "50"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    command = [*COMMAND, str(scenario), "--out", str(out), "--rounds", "50", "--shards", "2"]
+    env = marked()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as running:
         assert running.stderr is not None
-        until = "1/" if finished else "200 trials"
+        until = "1/" if finished else "250 trials"  # of five rows
         while not running.stderr.readline().startswith(until):
             assert running.poll() is None
         running.send_signal(number)
@@ -186,7 +219,7 @@ def test_stopped(tmp_path: Path, scenario: Path, number: signal.Signals, code: i
     else:
         assert "interrupted before the first trial had ended; nothing was measured" in stderr
         assert not stdout
-    assert processes_about(str(out)) == []
+    assert left_of(env) == []
 
 
 @pytest.mark.parametrize(("columns", "width"), [(None, 100), ("80", 80), ("nonsense", 100), ("0", 100)])
@@ -210,23 +243,41 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_bars_of_trials_without_a_total() -> None:
-    expected = (Expected(events=1_000, checksum=0, first_ns=0, duration_ns=0),)
-    trials = [
-        TrialPlan(kind=kind, lane="sse", wire="sse", round=1, seed=1, sessions=(), expected=expected)
-        for kind in ("load", "saturated")
-    ]
+def plan(part: Part) -> TrialPlan:
+    (workload,) = part.workloads(seed=1, round_number=1, trace=None)
+    return TrialPlan(subject=Lane(name="sse", lane="sse", reader="sse"), workload=workload, round=1, seed=1)
+
+
+def test_bars_show_how_long_a_trial_takes() -> None:
+    trials = [plan(Load(clients=2)), plan(Saturated(events=100, seconds=5))]
     shown = []
     for trial in trials:
         console = Console(file=io.StringIO(), force_terminal=True, width=100)
         with watching(console, trials) as observer:
             observer.started(trial)
-            observer.received(700)
+            observer.going_on(0.5)
         assert isinstance(console.file, io.StringIO)
         shown.append(console.file.getvalue())
-    assert "700/1,000" in shown[0]
-    assert "700" in shown[1]
-    assert "?" not in "".join(text.replace("\x1b[?25", "") for text in shown)
+    assert "load sse, round 1" in shown[0]
+    assert f"{trials[0].workload.duration:.0f} s" in shown[0]
+    assert "saturated sse, round 1" in shown[1]
+    assert "5 s" in shown[1]
+    assert all("0/2" in text for text in shown)
+
+
+def test_a_line_for_each_finished_trial(tmp_path: Path) -> None:
+    trials = [plan(Load(clients=2))] * 2
+    console = Console(file=io.StringIO(), width=100)
+    with watching(console, trials) as observer:
+        observer.started(trials[0])
+        observer.going_on(0.5)
+        observer.finished(summarise(write_raw(tmp_path / "1")))
+        observer.finished(summarise(write_raw(tmp_path / "2", offsets=[1, 3])))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "1/2 load sse, round 1: 3 events",
+        "2/2 load sse, round 1: REFUSED: 1 lost",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 import pytest
+from distributed import LocalCluster
 
-from benchmarks import results
+from benchmarks import recorded, results
 from benchmarks.engine import wires as engine_wires
 from benchmarks.gate import Verdict
+from benchmarks.histogram import Histogram
 from benchmarks.scenario import PRODUCT_LANES
 from producers.wire import NDJSON, SSE, Wire
 
@@ -88,6 +91,10 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
+def rows_of(text: str, lane: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.startswith(f" {lane} ")]
+
+
 def compare(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "streamlanes", "compare", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=50, env=env, check=False)
@@ -101,26 +108,32 @@ def test_all_lanes(tmp_path: Path, scenario: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     for lane in PRODUCT_LANES:
-        cells = [line.split() for line in done.stdout.splitlines() if line.startswith(f" {lane} ")]
+        cells = rows_of(done.stdout, lane)
         assert [row[1:3] for row in cells if "0/0/0" in row] == [["1", "0/0/0"]] * 2
         assert len(cells) == 3  # load, parts, saturated
-    assert "200 events a trial" in done.stdout
     first = json.loads((out / results.FILE).read_bytes().splitlines()[0])
-    assert (first["schema"], first["version"]) == ("streamlanes.results", 1)
+    assert (first["schema"], first["version"]) == ("streamlanes.results", 2)
     header, finished = results.read(out)
     assert header.scenario.seed == 7
-    assert header.scenario.load is not None
-    assert header.scenario.load.text is None  # it may be long
+    assert header.trials == len(finished) == 8
+    assert header.scenario.parts["load"]["text"] is None  # it may be long
     assert header.text_sha256 == hashlib.sha256(text.read_bytes()).hexdigest()
     assert header.command.endswith("--seed 7")
     assert {(result.kind, result.lane) for result in finished} == {
         (kind, lane) for kind in ("load", "saturated") for lane in PRODUCT_LANES
     }
     assert all(result.verdict == Verdict() for result in finished)
-    assert all(result.load is not None for result in finished if result.kind == "load")
+    assert {result.events for result in finished if result.kind == "load"} == {200}
     for result in finished:
+        assert result.figures["server_us_per_event"] > 0
+        if result.kind == "load":
+            assert result.overloaded or {"latency", "lag", "queueing", "delivery", "connect", "first_event"} == {
+                *result.histograms
+            }
+        else:
+            assert result.figures["rate"] > 0
         raw = out / "raw" / result.trial
-        assert {path.name for path in raw.iterdir()} >= {"spec.json", "trial.json", "engine.json", "events.bin.gz"}
+        assert {path.name for path in raw.iterdir()} >= {"spec.json", "trial.json", "engine-0.json", "events-0.bin.gz"}
         assert list((raw / "journal").glob("*.journal"))
     assert "## Again" in (out / "summary.md").read_text(encoding="utf-8")
     again = compare(scenario, "--out", out)
@@ -162,7 +175,7 @@ def test_faulty_lanes_are_refused(tmp_path: Path, scenario: Path) -> None:
     assert "the server closed the connection before the end" in " ".join(done.stdout.split())
     by_lane = {(result.kind, result.lane): result for result in results.read(out)[1]}
     assert by_lane["load", "lossy"].verdict == Verdict(lost=5)
-    assert by_lane["load", "lossy"].load is None
+    assert not by_lane["load", "lossy"].figures
     assert by_lane["saturated", "lossy"].verdict == Verdict(lost=by_lane["saturated", "lossy"].readers)
     assert by_lane["load", "cutting"].verdict.failures
     assert by_lane["load", "ndjson"].verdict == Verdict()
@@ -172,25 +185,78 @@ def test_round_trips(tmp_path: Path) -> None:
     scenario = tmp_path / "trips.toml"
     scenario.write_text("[rtt]\nrounds = 2\nclients = 3\nmessages = 20\nrate = 200\narrivals = 'poisson'\nsize = 64\n")
     out = tmp_path / "out"
-    done = compare(scenario, "--rounds", "1", "--rate", "100", "--out", out)
+    done = compare(scenario, "--rounds", "1", "--set", "rtt.rate=100", "--out", out)
     assert done.returncode == 0, done.stderr
     header, finished = results.read(out)
-    assert header.scenario.rtt is not None
-    assert (header.scenario.rtt.rounds, header.scenario.rtt.rate) == (1, 100)
-    assert header.ways_up == {"sse": "POST", "ws": "frame", "poll": "POST", "ndjson": "POST"}
+    assert (header.scenario.parts["rtt"]["rounds"], header.scenario.parts["rtt"]["rate"]) == (1, 100)
     assert {(result.kind, result.lane) for result in finished} == {("rtt", lane) for lane in PRODUCT_LANES}
     for result in finished:
         assert (result.readers, result.events, result.verdict) == (3, 60, Verdict())
-        assert result.rtt is not None
-        assert result.load is None
-        assert (out / "raw" / result.trial / "sends.bin.gz").is_file()
+        assert result.overloaded or {*result.histograms} == {"rtt", "send_lag", "held", "up", "down"}
+        assert (out / "raw" / result.trial / "sends-0.bin.gz").is_file()
     for lane in PRODUCT_LANES:
-        trips, parts = (line.split() for line in done.stdout.splitlines() if line.startswith(f" {lane} "))
-        assert trips[1:4] == [header.ways_up[lane], "1", "0/0/0"]
-        assert float(trips[4]) > 0
-        assert len(parts) == 9
+        trips, *_ = rows_of(done.stdout, lane)
+        assert trips[1:3] == ["1", "0/0/0"]
     assert "20 messages of 64 bytes a client and trial, 100/s from each, poisson spacing." in done.stdout
     assert "## Round trips: 3 clients" in (out / "summary.md").read_text(encoding="utf-8")
+
+
+def test_an_audience_of_every_size_gets_everything_once(tmp_path: Path) -> None:
+    scenario = tmp_path / "audience.toml"
+    scenario.write_text(
+        "lanes = ['ws']\n[broadcast]\nrounds = 1\nreaders = [2, 5]\ndeliveries = 400\nseconds = 0.5\nwarm_up = 0.25\n"
+    )
+    out = tmp_path / "out"
+    done = compare(scenario, "--out", out, "--shards", "2")
+    assert done.returncode == 0, done.stderr
+    finished = sorted(results.read(out)[1], key=lambda result: result.readers)
+    assert [result.point for result in finished] == [{"readers": 2, "rate": 200}, {"readers": 5, "rate": 80}]
+    for result, events, warm_up in zip(finished, (150, 60), (51, 21), strict=True):  # of the stream
+        assert (result.events, result.verdict) == (result.readers * events, Verdict())
+        if not result.overloaded:
+            assert result.samples["latency"] == events - warm_up
+            assert len(Histogram.decode(result.histograms["latency"])) == result.readers * (events - warm_up)
+            assert result.heat is not None
+            assert sum(map(sum, result.heat.counts)) == result.readers * (events - warm_up)
+    cells = [row[:5] for row in rows_of(done.stdout, "ws") if "0/0/0" in row]
+    assert cells == [["ws", "2", "200", "1", "0/0/0"], ["ws", "5", "80", "1", "0/0/0"]]
+
+
+def test_the_first_lane_twice(tmp_path: Path) -> None:
+    scenario = tmp_path / "tiny.toml"
+    scenario.write_text("lanes = ['ws']\n[load]\nclients = 2\nspread = 0\ncount = 5\nrate = 500\nttft = 0.01\n")
+    out = tmp_path / "out"
+    done = compare(scenario, "--out", out, "--rounds", "2")
+    assert done.returncode == 0, done.stderr
+    finished = results.read(out)[1]
+    assert sorted((result.lane, result.round) for result in finished) == [
+        ("ws", 1), ("ws", 2), ("ws~again", 1), ("ws~again", 2),
+    ]  # fmt: skip
+    assert rows_of(done.stdout, "ws~again")[0][1:3] == ["2", "0/0/0"]
+    assert "2 rounds of load trials; 10 are needed" in done.stdout
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.filterwarnings(
+    # Those of the cluster's own packages, as it starts and ends: none is of this code.
+    "ignore::ResourceWarning",
+    "ignore::DeprecationWarning:(distributed|dask|tornado|click).*",
+)
+def test_shards_on_a_cluster(tmp_path: Path, scenario: Path) -> None:
+    out = tmp_path / "out"
+    local = partial(LocalCluster, n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with local() as cluster:
+        done = compare(
+            *(scenario, "--out", out, "--lanes", "poll", "--shards", "2", "--cluster", cluster.scheduler_address)
+        )
+    assert done.returncode == 0, done.stderr
+    for result in results.read(out)[1]:
+        assert result.verdict == Verdict()
+        shards = recorded.read(out / "raw" / result.trial).engines
+        assert len(shards) == (2 if result.kind == "load" else 1)
+        if result.kind == "load":
+            assert (result.readers, result.events) == (5, 200)
+            assert all(shard.readers for shard in shards)
 
 
 def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
@@ -207,7 +273,7 @@ def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "lossy, rtt, round 1: 2 lost" in done.stdout
     (result,) = results.read(out)[1]
-    assert (result.verdict, result.rtt) == (Verdict(lost=2), None)
+    assert (result.verdict, result.figures) == (Verdict(lost=2), {})
 
 
 def test_a_lane_without_a_way_up_is_told() -> None:

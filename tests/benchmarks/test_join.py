@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import recorded
-from benchmarks.clocks import UNKNOWN
+from benchmarks.clocks import UNKNOWN, ProcessTime
 from benchmarks.join import JoinError, RoundTrips, Times, first_event_ns, join, join_echoes
-from benchmarks.records import Column, Sends
+from benchmarks.records import Column, Sample, Sends
 from producers.journal import Stamp
 from tests.benchmarks.raw import MS, reader, write_raw
 
@@ -60,12 +60,29 @@ def test_an_event_of_the_warm_up_is_in_no_figure() -> None:
 def test_clocks_must_be_the_same(tmp_path: Path) -> None:
     read = recorded.read(write_raw(tmp_path / "trial", boot_ids=("boot", "boot")))
     assert read.one_clock
-    for change in ({"boot_id": "b"}, {"time_namespace": "b"}):
-        for other in (
-            dataclasses.replace(read, trial=dataclasses.replace(read.trial, **change)),
-            dataclasses.replace(read, engines=[read.engines[0], dataclasses.replace(read.engines[1], **change)]),
-        ):
-            assert not other.one_clock
+    trial, (first, second) = read.trial, read.engines
+    for other in (
+        dataclasses.replace(read, trial=dataclasses.replace(trial, boot_id="b")),
+        dataclasses.replace(read, trial=dataclasses.replace(trial, time_namespace="b")),
+        dataclasses.replace(read, engines=[first, dataclasses.replace(second, boot_id="b")]),
+        dataclasses.replace(read, engines=[first, dataclasses.replace(second, time_namespace="b")]),
+    ):
+        assert not other.one_clock
+
+
+def test_the_window_is_that_of_the_shard_that_went_on_longest(tmp_path: Path) -> None:
+    """They begin together; the server's CPU time is of the whole, whichever shard had the last session."""
+    read = recorded.read(write_raw(tmp_path / "trial", (3, 3), boot_ids=("boot", "boot")))
+    first, second = read.engines
+    begin, end = second.samples
+    later = Sample(2 * end.at_ns, ProcessTime(170 * MS, 0), end.engine)
+    longer = dataclasses.replace(second, samples=(begin, end, later))
+    for engines in ([first, longer], [longer, first]):
+        trial = dataclasses.replace(read, engines=engines)
+        assert trial.window_ns == (0, 2_000 * MS)
+        server, engine = trial.usages
+        assert server.cpu_ns == 100 * MS
+        assert engine.cpu_ns == 120 * MS
 
 
 def test_clocks_that_the_system_does_not_name_are_those_of_one_machine(tmp_path: Path) -> None:

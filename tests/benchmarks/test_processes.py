@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import subprocess
 import sys
@@ -13,28 +11,17 @@ import httpx
 import pytest
 
 from benchmarks import clocks
-from benchmarks.plan import prefilled
+from benchmarks.kinds.saturated import Saturated
 from benchmarks.processes import ProcessError, child, placement
-from benchmarks.scenario import Saturated
 from benchmarks.server import serving
+from tests.benchmarks.living import is_gone
 
 SLEEPER = [sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()"]
 
 
-def is_gone(pid: int, timeout: float = 10.0) -> bool:
-    """Wait for a process that need not be a child of this one."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], timeout)[0])
-    finally:
-        os.close(handle)
-
-
 def test_server_starts_and_is_ended(tmp_path: Path) -> None:
-    with serving(tmp_path, cpu=placement().server, prefilled=prefilled(Saturated(events=100), seed=1)) as server:
+    (workload,) = Saturated(events=100).workloads(seed=1, round_number=1, trace=None)
+    with serving(tmp_path, cpu=placement().server, options=workload.options) as server:
         assert server.url.startswith("http://127.0.0.1:")
         used = clocks.process_cpu_ns(server.pid)
         assert used is not None

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import io
-import sys
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from benchmarks.engine.__main__ import main
 from yarl import URL
 
 from benchmarks.engine import wires
 from benchmarks.engine.alarm import Alarm
 from benchmarks.engine.load import Load
 from benchmarks.engine.sending import Sender, sending
+from benchmarks.engine.shard import ShardError, work
 from benchmarks.expected import expect
 from benchmarks.gate import Verdict, judge
-from benchmarks.plan import conversations, settle_ns, warm_up_conversation
-from benchmarks.records import Engine, Sends, Spec, dump_spec, read_engine, read_sends, write_engine
-from benchmarks.scenario import Rtt
+from benchmarks.kinds.rtt import Rtt
+from benchmarks.records import Engine, Sends, Spec, dump_spec, pack, read_engines, read_sends, write_record
+from benchmarks.tasks import Sessions
 from producers import echo
 from producers.catalogue import PRODUCERS
 from producers.events import Item
@@ -39,17 +37,15 @@ RTT = Rtt(clients=2, messages=15, rate=200.0, size=100)
 LANES = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL, "ndjson": NDJSON}
 
 
-def spec(folder: Path, url: str, lane: str, rtt: Rtt = RTT, deadline: float = 10.0) -> Spec:
-    return Spec(
-        folder=folder,
-        url=url,
-        lane=lane,
-        wire=LANES[lane],
-        server_pid=None,
-        deadline=deadline,
-        sessions=tuple(conversations(rtt, seed=1, round_number=1)),
-        settle=settle_ns(rtt) / 1e9,
-    )
+def conversations(rtt: Rtt = RTT, *, warm_up: bool = False) -> Sessions:
+    (workload,) = rtt.workloads(seed=1, round_number=1, trace=None)
+    assert isinstance(workload.task, Sessions)
+    assert workload.task.warm_up is not None
+    return workload.task if warm_up else dataclasses.replace(workload.task, warm_up=None)
+
+
+def spec(url: str, lane: str, task: Sessions, deadline: float = 10.0) -> Spec:
+    return Spec(url=url, lane=lane, reader=LANES[lane], server_pid=None, deadline=deadline, task=task)
 
 
 async def run(given: Spec) -> tuple[Engine, Load]:
@@ -60,13 +56,14 @@ async def run(given: Spec) -> tuple[Engine, Load]:
 @pytest.mark.parametrize("lane", LANES)
 async def test_every_message_comes_back_once_and_as_it_was(tmp_path: Path, lane: str) -> None:
     async with serving(StreamService(journal=tmp_path)) as url:
-        given = dataclasses.replace(spec(tmp_path, url, lane), warm_up=warm_up_conversation(RTT))
-        engine, load = await run(given)
-    write_engine(tmp_path, engine, (each.column for each in load.recorders), (each.sends for each in load.recorders))
-    engine, columns = read_engine(tmp_path)
-    streams = await asyncio.to_thread(expect, given.sessions)  # which has an event loop of its own
+        task = await asyncio.to_thread(conversations, warm_up=True)  # which has an event loop of its own
+        engine, load = await run(spec(url, lane, task))
+    recorders = load.recorders
+    write_record(tmp_path, 0, pack(engine, (each.column for each in recorders), (each.sends for each in recorders)))
+    ((engine, columns),) = read_engines(tmp_path)
+    streams = await asyncio.to_thread(expect, task.sessions)
     for reader, column, sends, expected in zip(
-        engine.readers, columns, read_sends(tmp_path, engine), streams, strict=True
+        engine.readers, columns, read_sends(tmp_path, 0, engine), streams, strict=True
     ):
         assert judge(reader, column, expected) == Verdict()
         assert reader.sent == reader.events == 15
@@ -89,12 +86,13 @@ async def test_a_refused_message_ends_the_reading_with_the_reason(tmp_path: Path
     producers = MappingProxyType({**PRODUCERS, "echo": Producer("echo", echo.EchoParams, hesitant)})
     service = StreamService(producers=producers, settings=Settings(max_inbox=3, drain=0))
     async with serving(service) as url:
-        engine, load = await run(spec(tmp_path, url, lane, dataclasses.replace(RTT, clients=1)))
+        task = await asyncio.to_thread(conversations, dataclasses.replace(RTT, clients=1))
+        engine, load = await run(spec(url, lane, task))
     (reader,) = engine.readers
     assert "the producer hasn't taken what was sent before; send it again later" in (reader.error or "")
     assert reader.events == 0
     assert 4 <= reader.sent <= 15
-    (expected,) = await asyncio.to_thread(expect, load.spec.sessions)
+    (expected,) = await asyncio.to_thread(expect, task.sessions)
     verdict = judge(reader, load.recorders[0].column, expected)
     assert verdict.lost == 15
     assert verdict.failures
@@ -153,11 +151,7 @@ def test_every_product_lane_has_a_way_up() -> None:
     assert {lane: ways[lane] for lane in LANES} == {"sse": "POST", "ws": "frame", "poll": "POST", "ndjson": "POST"}
 
 
-def test_a_wire_without_a_way_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wire_without_a_way_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(wires.discover()[SSE]), "way_up", None)
-    given = dump_spec(spec(tmp_path, "http://127.0.0.1:9", "sse"))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-    assert main() == 1
-    assert "its wire 'sse' has no way up" in capsys.readouterr().err
+    with pytest.raises(ShardError, match="its wire 'sse' has no way up"):
+        work(dump_spec(spec("http://127.0.0.1:9", "sse", conversations())))

@@ -28,10 +28,13 @@ class WireReader(Protocol):
     async def read(
         self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
     ) -> None:
-        """Read the stream at *url* from the oldest event held to its end, into *recorder*; send what *sender* has.
+        """Read the stream at *url* to its end, into *recorder*, and send what *sender* has.
 
-        The clock is read once for each chunk, message or response, before it is parsed. Raises Fault,
-        aiohttp.ClientError and OSError; what came before is recorded.
+        It begins with the oldest event held, or with what follows the cursor that the URL has as `after`.
+
+        The clock is read once for each chunk, message or response, before it is parsed. Raises Fault
+        (Lost, if the connection ended before the stream), aiohttp.ClientError and OSError; what came before is
+        recorded.
         """
         ...
 

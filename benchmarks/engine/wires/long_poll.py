@@ -27,9 +27,9 @@ _extent = JSONDecoder().raw_decode
 class LongPollDecoder:
     """Takes whole responses, one after the other; `after` is the cursor to ask with next."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: str = "start") -> None:
         self.place = Place()
-        self.after = "start"
+        self.after = after
 
     def feed(self, body: bytes) -> Events:
         offsets: list[int] = []
@@ -68,7 +68,7 @@ class LongPollReader:
     async def read(
         self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
     ) -> None:
-        decoder = LongPollDecoder()
+        decoder = LongPollDecoder(url.query.get("after", "start"))
         try:
             async with polling(http, url, recorder) as poller, posting(http, sender):
                 while decoder.place.outcome is None:

@@ -1,0 +1,72 @@
+"""A fault relay as the network of a trial: a process beside the engine, and a file of what it did."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from benchmarks.join import JoinError
+from benchmarks.processes import child
+from benchmarks.relay.__main__ import ORDERS, SUFFERED, Orders, Suffered
+from benchmarks.relay.timed import TimedFault
+from benchmarks.server import READY, READY_SECONDS
+
+ORDERED: Final = "relay.json"
+"""In the trial's folder: what the relay was told to do."""
+LOG: Final = "faults.jsonl"
+"""There, too: a line for each fault that there was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayed:
+    """A `workload.Network` with *faults*."""
+
+    faults: tuple[TimedFault, ...]
+    """In the order of their times."""
+    delay: float
+    """Seconds from the stream's creation to when the times of the faults begin."""
+    seed: int
+
+    def __call__(self, url: str, pid: int | None, *, folder: Path, cpu: int | None) -> AbstractContextManager[str]:
+        return self._relaying(url, folder, cpu)
+
+    @contextmanager
+    def _relaying(self, url: str, folder: Path, cpu: int | None) -> Iterator[str]:
+        """Raises ProcessError if the relay doesn't get ready, or has ended before the block does."""
+        server = urlsplit(url)
+        orders = Orders(
+            host=server.hostname or "",
+            port=server.port or 80,
+            seed=self.seed,
+            delay=self.delay,
+            faults=self.faults,
+            log=folder / LOG,
+        )
+        (folder / ORDERED).write_bytes(ORDERS.dump_json(orders))
+        # -P: see `server.serving`.
+        with child("relay", [sys.executable, "-P", "-m", "benchmarks.relay"], folder=folder, cpu=cpu) as process:
+            process.send((folder / ORDERED).read_bytes())
+            ready = (line for line in process.lines(READY_SECONDS) if line.startswith(READY))
+            line = next(ready, None)
+            if line is None:
+                raise process.error("didn't start")
+            yield line.removeprefix(READY).strip()
+            if process.process.poll() is not None:
+                raise process.error("ended")
+
+
+def suffered(folder: Path) -> Sequence[Suffered]:
+    """Return the faults that a trial's connections had, in their order: all of them.
+
+    Raises JoinError if there were fewer when the stream was over, and FileNotFoundError.
+    """
+    faults = ORDERS.validate_json((folder / ORDERED).read_bytes()).faults
+    had = [SUFFERED.validate_json(line) for line in (folder / LOG).read_bytes().splitlines()]
+    if len(had) < len(faults):
+        raise JoinError(f"the stream was over after {len(had)} of {len(faults)} faults")
+    return had
