@@ -67,4 +67,5 @@ KIND: Final = Kind(
         ),
     ),
     expects_one=True,
+    elsewhere=True,
 )
