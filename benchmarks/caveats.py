@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,10 +94,11 @@ def start_lag(max_ns: int, latency_p50: float | None) -> list[Caveat]:
     return _if(max_ns > 10_000_000 and max_ns / 1e6 > (latency_p50 or 0), caveat)
 
 
-def no_one_way_times() -> list[Caveat]:
-    """Times of two clocks can't be subtracted."""
-    detail = "server and load engine have different clocks: only what the engine alone can tell"
-    return [Caveat(name="no one-way times", detail=detail)]
+def no_one_way_times(*, journaled: bool) -> list[Caveat]:
+    """Times of two clocks can't be subtracted, nor can what wasn't recorded."""
+    why = "server and load engine have different clocks" if journaled else "the target keeps no journal for us"
+    name = "no one-way times, so no latency and goodput, nor whether the lane fell behind"
+    return [Caveat(name=name, detail=why)]
 
 
 def backlog(grew: bool) -> list[Caveat]:
@@ -169,6 +170,22 @@ def placement(cpus: int, server_cpu: int | None, engine_cpu: int | None) -> list
         return [Caveat(name="server and engine are not kept apart", detail=f"{cpus} CPU, or no affinity here")]
     detail = f"server on CPU {server_cpu}, engine on CPU {engine_cpu}; the system's other work shares them"
     return _if(cpus < 3, Caveat(name=f"{cpus} CPUs", detail=detail))
+
+
+def target(url: str, server: str) -> list[Caveat]:
+    """The server was running already, somewhere."""
+    named = f" ({server})" if server else ""
+    detail = f"{url}{named} was running already: its machine, settings and other load, and the way there, aren't known"
+    return [Caveat(name="the server's environment isn't known", detail=detail)]
+
+
+def clients(lanes: Sequence[str]) -> list[Caveat]:
+    """Rows that a Python client reads mean something else in two columns."""
+    detail = (
+        "an event is received when the client hands it over, and engine µs/event is the client's cost, with 1 µs or "
+        "less of recording; its connections can't be timed"
+    )
+    return _if(bool(lanes), Caveat(name=f"read by Python clients: {', '.join(lanes)}", detail=detail))
 
 
 def congestion_control(name: str) -> list[Caveat]:

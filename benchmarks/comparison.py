@@ -17,7 +17,8 @@ from typing import Final, Literal, TypeAlias
 
 from benchmarks import statistics
 from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
-from benchmarks.metrics import METRICS, Metric
+from benchmarks.metrics import ENGINE, METRICS, Metric
+from benchmarks.records import CLIENT
 from benchmarks.results import AGAIN, Result
 from benchmarks.statistics import ALPHA, MARGIN, Decision, Estimate, Step
 from benchmarks.workload import told
@@ -124,6 +125,8 @@ def compare(
     for place, trials in places(results, metrics):
         for lane in lanes:
             if lane == base or lane.endswith(AGAIN) or not {lane, base} <= {trial.lane for trial in trials}:
+                continue
+            if place.metric.name == ENGINE and CLIENT not in lane:
                 continue
             try:
                 family.append(_pair(place, lane, base, trials))

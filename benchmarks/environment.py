@@ -16,8 +16,8 @@ from benchmarks import clocks
 from benchmarks.processes import Placement
 
 PACKAGES: Final = (
-    "streamlanes", "aiohttp", "anyio", "click", "fastapi", "h11", "hdrhistogram", "httptools", "pydantic", "rich",
-    "sse-starlette", "starlette", "uvicorn", "uvloop", "websockets", "yarl",
+    "streamlanes", "aiohttp", "anyio", "click", "fastapi", "h11", "hdrhistogram", "httptools", "httpx", "httpx-sse",
+    "httpx2", "pydantic", "rich", "sse-starlette", "starlette", "uvicorn", "uvloop", "websockets", "yarl",
 )  # fmt: skip
 SYSCTLS: Final = (
     "net.ipv4.tcp_congestion_control", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_autocorking",

@@ -1,6 +1,7 @@
 """Latencies: the producer's journal and the reader's record, joined by (epoch, offset).
 
-Nothing is stamped onto the wire for it. Both sides' times are of one CLOCK_MONOTONIC, which `check_clocks` makes sure.
+Nothing is stamped onto the wire for it. Both sides' times are of one CLOCK_MONOTONIC, or there is no
+join (`Recorded.one_clock`).
 
 | time | from | to |
 | --- | --- | --- |
@@ -29,13 +30,12 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.recorded import Recorded
 from benchmarks.records import Column, Reader, Sends
 from producers.journal import Stamp
 
 
 class JoinError(Exception):
-    """The two sides can't be joined: other clocks, or the journal lacks events that were received."""
+    """The two sides can't be joined: the journal lacks events that were received."""
 
 
 def _column() -> array[int]:
@@ -65,12 +65,6 @@ class RoundTrips:
     down: array[int] = field(default_factory=_column)
 
 
-def check_clocks(recorded: Recorded) -> None:
-    """Make sure that the server's and the engine's times are of the same clock. Raises JoinError."""
-    if not recorded.one_clock:
-        raise JoinError("server and engine don't share a clock: one-way times can't be known")
-
-
 def join(column: Column, stamps: Sequence[Stamp], times: Times, *, after: int = 0) -> None:
     """Add one reader's events to *times*, but for those up to offset *after*.
 
@@ -91,24 +85,27 @@ def join(column: Column, stamps: Sequence[Stamp], times: Times, *, after: int = 
         times.delivery.append(received - append)
 
 
-def join_echoes(column: Column, sends: Sends, stamps: Sequence[Stamp], trips: RoundTrips) -> None:
+def join_echoes(column: Column, sends: Sends, stamps: Sequence[Stamp] | None, trips: RoundTrips) -> None:
     """Add one client's round trips to *trips*: its message n is event n of its stream.
 
+    Without *stamps*, which are of another clock or weren't recorded, there is no up and down: the rest is the engine's.
     Raises JoinError for an event that isn't in the stream's journal, or wasn't sent.
     """
-    held = min(len(stamps), len(sends.sent))
+    held = len(sends.sent) if stamps is None else min(len(stamps), len(sends.sent))
     for offset, received in zip(column.offsets, column.received, strict=True):
         if not 1 <= offset <= held:
-            raise JoinError(f"event {offset} was received, but {len(sends.sent)} were sent and {len(stamps)} journaled")
+            journaled = "" if stamps is None else f" and {len(stamps)} journaled"
+            raise JoinError(f"event {offset} was received, but {len(sends.sent)} were sent{journaled}")
         due, ready, sent = sends.due[offset - 1], sends.ready[offset - 1], sends.sent[offset - 1]
-        append = stamps[offset - 1].append
         trips.total.append(received - due)
         trips.held.append(ready - due)
         trips.send_lag.append(sent - ready)
-        trips.up.append(append - sent)
-        trips.down.append(received - append)
+        if stamps is not None:
+            append = stamps[offset - 1].append
+            trips.up.append(append - sent)
+            trips.down.append(received - append)
 
 
 def first_event_ns(reader: Reader, column: Column) -> int:
     """Return the time to first event: from the request to the first event, without making the connection."""
-    return column.received[0] - reader.request_ns - reader.connect_ns
+    return column.received[0] - reader.request_ns - (reader.connect_ns or 0)

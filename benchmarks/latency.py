@@ -30,7 +30,8 @@ def add_latency(recorded: Recorded, found: Figures) -> None:
     FileNotFoundError for a stream without a journal.
     """
     if not recorded.one_clock:
-        found.caveats += caveats.no_one_way_times()
+        found.caveats += caveats.no_one_way_times(journaled=recorded.trial.journaled)
+        _add_rate(recorded, found)
         return
     times = Times()
     longest: dict[str, int] = {}
@@ -63,10 +64,20 @@ def add_latency(recorded: Recorded, found: Figures) -> None:
 def add_first_event(recorded: Recorded, found: Figures) -> None:
     """Add the making of connections, the time to first event, and how late the engine was in starting sessions."""
     readings = [reading for reading in recorded.readings if reading.column.received]
-    found.times("connect", (reader.connect_ns for reader, _ in readings))
-    found.times("first_event", (first_event_ns(reader, column) for reader, column in readings))
+    connects = [reader.connect_ns for reader, _ in readings if reader.connect_ns is not None]
+    if len(connects) == len(readings):
+        found.times("connect", connects)
+        found.times("first_event", (first_event_ns(reader, column) for reader, column in readings))
     start_lag = Histogram(reader.request_ns - reader.scheduled_ns for reader, _ in readings)
     found.caveats += caveats.start_lag(start_lag.max, found.numbers.get("latency_p50_ms"))
+
+
+def _add_rate(recorded: Recorded, found: Figures) -> None:
+    """Add the deliveries a second: what the readers can tell of a stream's pace without its journal."""
+    begin_ns, end_ns = recorded.window_ns
+    if len({(engine.boot_id, engine.time_namespace) for engine in recorded.engines}) == 1:
+        found.deliveries = sum(received >= begin_ns for _, column in recorded.readings for received in column.received)
+        found.numbers["rate"] = found.deliveries / (end_ns - begin_ns) * 1e9
 
 
 def heat(due: Sequence[int], latency: Sequence[int]) -> Heat:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+ENGINE: Final = "engine_us_per_event"
+"""What a client library costs, in the rows that one reads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -86,10 +89,13 @@ _ALL: Final = (
         ),
     ),
     Metric(
-        name="engine_us_per_event",
+        name=ENGINE,
         title="engine",
         unit="us/event",
-        meaning="CPU time of the load engine for each delivery: the harness's own cost, and no lane's.",
+        meaning=(
+            "CPU time of the load engine for each delivery: of a row LANE+CLIENT the client's cost, else the harness's "
+            "own, and no lane's."
+        ),
     ),
     Metric(
         name="rate",

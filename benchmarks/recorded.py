@@ -53,10 +53,12 @@ class Recorded:
 
     @property
     def one_clock(self) -> bool:
-        """Whether the server's and all readers' times are of the same clock, so that they can be subtracted.
+        """Whether the server's times are known, and of the same clock as all readers', so that they can be subtracted.
 
-        Where the system doesn't tell, they are: then all are processes of this machine.
+        Where the system doesn't tell which clock it is, they are: then all are processes of this machine.
         """
+        if not self.trial.journaled:
+            return False
         server = (self.trial.boot_id, self.trial.time_namespace)
         readers = {(engine.boot_id, engine.time_namespace) for engine in self.engines}
         return all(reader == server or UNKNOWN in (*server, *reader) for reader in readers)

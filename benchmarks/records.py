@@ -32,6 +32,9 @@ from benchmarks.clocks import IdleCost, ProcessTime, TCPCount
 from benchmarks.expected import Expected
 from benchmarks.tasks import Task
 
+CLIENT: Final = "+"
+"""Stands between a lane and the library that reads it, in the names of rows, and of the engine's readers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
@@ -65,6 +68,8 @@ class Spec:
     shard: int = 0
     shards: int = 1
     """Of which this is one; shard n has every so many-th session or reader from the n-th on."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request; they may be secrets, so their values aren't in `spec.json`."""
 
 
 class Traffic(NamedTuple):
@@ -98,8 +103,8 @@ class Reader:
     scheduled_ns: int
     request_ns: int
     """When `POST /start` was sent, or the stream was asked for; 0 if it didn't get so far."""
-    connect_ns: int
-    """Time spent on making its TCP connections."""
+    connect_ns: int | None
+    """Time spent on making its TCP connections; None: its client doesn't tell."""
     ended_ns: int
     events: int
     sent: int
@@ -188,6 +193,8 @@ class Trial:
     boot_id: str
     time_namespace: str
     """The server's and so the journal's."""
+    journaled: bool = True
+    """Whether the producer's side was recorded: not that of a server that isn't ours."""
     steal: float | None
     """Share of all CPUs' time that the hypervisor gave to others meanwhile."""
     tcp: TCPCount | None = None

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from benchmarks import tables
 from benchmarks.comparison import Comparisons
 from benchmarks.environment import Environment
-from benchmarks.results import Header, Result
+from benchmarks.results import Header, Result, TargetInfo
 from benchmarks.tables import Table
 from benchmarks.verdicts import comparison_table
 
@@ -49,7 +49,7 @@ def markdown(header: Header, results: Sequence[Result], found: Comparisons) -> s
         "## Caveats",
         _list(tables.doubts(header, results)),
         "## Environment",
-        _list(_environment(header.environment)),
+        _list([*_target(header.target), *_environment(header.environment)]),
         "## Again",
         (
             f"Seed {header.scenario.seed}. The scenario as it was run, and the whole environment, are the first line "
@@ -98,6 +98,12 @@ def _one_line(text: str) -> str:
 
 def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _target(target: TargetInfo | None) -> list[str]:
+    if target is None:
+        return []
+    return [f"target {target.url}: {target.status}, server {target.server or 'unknown'}; what follows is the engine's"]
 
 
 def _environment(environment: Environment) -> list[str]:

@@ -58,6 +58,17 @@ class LaneCeiling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetInfo:
+    """A server that was running already."""
+
+    url: str
+    server: str
+    """As its `Server` header has it; empty if there is none."""
+    status: str
+    """What its `/healthz` said before the first trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What was run, where."""
 
@@ -76,6 +87,8 @@ class Header:
     environment: Environment
     ceilings: Mapping[str, LaneCeiling] = field(default_factory=dict)
     """By lane, of runs with saturated trials."""
+    target: TargetInfo | None = None
+    """None: each trial had a server of its own."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Lanes that `all` would have, and why the engine can't measure them."""
 

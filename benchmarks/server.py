@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
 
 import httpx
 
+from benchmarks.engine.http import refusal
 from benchmarks.processes import Child, Placement, ProcessError, child
 from benchmarks.records import Started
 from benchmarks.workload import Workload
@@ -31,7 +33,12 @@ class Server:
     url: str
     pid: int | None
     """None: it isn't a process of this machine, or not of ours, so that its clocks can't be read."""
-    pacer_pid: int
+    pacer_pid: int = 0
+    """0: it has none of ours."""
+    journaled: bool = True
+    """Whether it leaves a journal in the trial's folder."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """That it wants with every request."""
 
 
 @contextmanager
@@ -73,14 +80,16 @@ def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placem
         return stack.enter_context(pacer), stack.enter_context(server)
 
 
-def start(url: str, lane: str, workload: Workload) -> Started:
+def start(url: str, lane: str, workload: Workload, headers: Mapping[str, str] | None = None) -> Started:
     """Start the stream of an audience on the server at *url*. Raises ProcessError."""
     session = workload.stream
     if session is None:
         raise ValueError("the workload has no stream to start")
     try:
-        response = httpx.post(f"{url}/start", json={"producer": session.producer, "params": dict(session.params)})
-        response.raise_for_status()
+        request = {"producer": session.producer, "params": dict(session.params)}
+        response = httpx.post(f"{url}/start", json=request, headers=headers, trust_env=False)
+        if response.status_code != HTTPStatus.CREATED:
+            raise ProcessError(refusal("POST /start", response.status_code, HTTPStatus.CREATED, response.text[:400]))
         started = response.json()
         epoch = Cursor.parse(started["cursor"]).epoch
         link = urljoin(url, started["links"][lane])

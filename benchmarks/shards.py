@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from typing import Final, ParamSpec, TypeVar
 
+from benchmarks.engine import shard
 from benchmarks.engine.shard import ShardError, work
 from benchmarks.launch import die_with
 from benchmarks.records import Record
 
-__all__ = ["ShardError", "cluster", "drive", "processes"]
+__all__ = ["ShardError", "cluster", "drive", "prepare", "processes"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,6 +99,20 @@ def cluster(address: str) -> Iterator[Executor]:
     with client:
         client.run(_nothing)
         yield client.get_executor()  # type: ignore[no-untyped-call]  # see above
+
+
+def prepare(engine: Executor, reader: str, count: int) -> None:
+    """Have *count* workers ready to read with *reader*. Raises ShardError if one dies, or takes READY_SECONDS."""
+    try:
+        done, waiting = wait([engine.submit(shard.prepare, reader) for _ in range(count)], timeout=READY_SECONDS)
+        for future in done:
+            future.result()
+    except BrokenExecutor as error:
+        if isinstance(engine, Processes):
+            engine.renew()
+        raise ShardError(f"the load engine's process ended: {error}") from error
+    if waiting:
+        raise ShardError(f"the load engine wasn't ready in {READY_SECONDS:.0f} s")
 
 
 def drive(

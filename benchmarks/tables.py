@@ -11,7 +11,8 @@ from benchmarks import caveats, kinds
 from benchmarks.caveats import Caveat
 from benchmarks.histogram import MIN_BEYOND
 from benchmarks.lanes import COST, Row, lane_names, rows
-from benchmarks.metrics import METRICS, Metric
+from benchmarks.metrics import ENGINE, METRICS, Metric
+from benchmarks.records import CLIENT
 from benchmarks.results import Header, Result
 
 NOTHING: Final = "-"
@@ -40,8 +41,15 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
             for number, metrics in enumerate(kind.tables):
                 title = part.title() if number == 0 else ""
                 notes = (*part.notes(), *_ceilings(header, of_kind))
-                found += _table(title, _with_floor(metrics), of_kind, notes)
+                shown = metrics if number else _with_clients(metrics, of_kind)
+                found += _table(title, _with_floor(shown), of_kind, notes)
     return found
+
+
+def _with_clients(metrics: Sequence[str], of_kind: Sequence[Row]) -> Sequence[str]:
+    """Return *metrics* and, where a client library reads, its cost."""
+    clients = any(CLIENT in row.lane for row in of_kind)
+    return (*metrics, ENGINE) if clients and ENGINE not in metrics else metrics
 
 
 def _ceilings(header: Header, of_kind: Sequence[Row]) -> tuple[str, ...]:
@@ -164,8 +172,15 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
     of_run = [
         *caveats.interrupted(len(results), header.trials),
         *caveats.preliminary(rounds_of),
-        *caveats.placement(environment.cpus, environment.server_cpu, environment.engine_cpu),
-        *caveats.congestion_control(environment.sysctls["net.ipv4.tcp_congestion_control"]),
+        *(
+            [
+                *caveats.placement(environment.cpus, environment.server_cpu, environment.engine_cpu),
+                *caveats.congestion_control(environment.sysctls["net.ipv4.tcp_congestion_control"]),
+            ]
+            if header.target is None
+            else caveats.target(header.target.url, header.target.server)
+        ),
+        *caveats.clients([lane for lane in lane_names(results) if CLIENT in lane]),
         *caveats.left_out(header.left_out),
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]

@@ -25,6 +25,8 @@ PREPARATION: Final = 120.0
 """Seconds that the engine may take besides: to start, to wait for the server's preparations, to write its records."""
 TOGETHER: Final = 1.0
 """Seconds that several shards have to be ready at the same time."""
+HIDDEN: Final = "…"
+"""In the place of what may be a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,21 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
     before, tcp_before = clocks.cpu_time(), clocks.tcp_count()
     error: str | None = None
     namespace = clocks.UNKNOWN
+    journaled = True
     try:
+        shards.prepare(site.engine, plan.subject.reader, site.shards)
         with (
             plan.subject.serving(workload, folder, site.where) as server,
             _between(workload, server, folder, site) as seen,
         ):
             namespace = clocks.time_namespace(server.pid)
+            journaled = server.journaled
             specs = _specs(plan, seen, site.shards)
-            (folder / "spec.json").write_bytes(specs[0])
-            records = shards.drive(site.engine, specs, workload.duration + PATIENCE + PREPARATION, progress)
+            shown = dataclasses.replace(specs[0], headers=dict.fromkeys(server.headers, HIDDEN))
+            (folder / "spec.json").write_bytes(dump_spec(shown))
+            records = shards.drive(
+                site.engine, [dump_spec(spec) for spec in specs], workload.duration + PATIENCE + PREPARATION, progress
+            )
         for shard, record in enumerate(records):
             write_record(folder, shard, record)
     except (ProcessError, shards.ShardError) as fault:
@@ -88,6 +96,7 @@ def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[flo
         expected=workload.expected,
         boot_id=clocks.boot_id(),
         time_namespace=namespace,
+        journaled=journaled,
         steal=None if before is None or after is None else after.steal_since(before),
         tcp=None if tcp_before is None or tcp_after is None else tcp_after.since(tcp_before),
         error=error,
@@ -105,7 +114,7 @@ def _between(workload: Workload, server: Server, folder: Path, site: Site) -> It
         yield dataclasses.replace(server, url=url)
 
 
-def _specs(plan: TrialPlan, server: Server, count: int) -> list[bytes]:
+def _specs(plan: TrialPlan, server: Server, count: int) -> list[Spec]:
     """Start what has to be started, and return what each shard is to do."""
     workload = plan.workload
     if isinstance(workload.task, Again):
@@ -127,5 +136,6 @@ def _specs(plan: TrialPlan, server: Server, count: int) -> list[bytes]:
         started=started,
         begins_at=begins_at,
         shards=count,
+        headers=server.headers,
     )
-    return [dump_spec(dataclasses.replace(spec, shard=shard)) for shard in range(count)]
+    return [dataclasses.replace(spec, shard=shard) for shard in range(count)]

@@ -9,7 +9,8 @@ from benchmarks import kinds
 from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
 from benchmarks.comparison import COMPARED, Comparison, Comparisons, compare, where
 from benchmarks.lanes import lane_names
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import ENGINE, METRICS
+from benchmarks.records import CLIENT
 from benchmarks.results import AGAIN, ALONE, Header, Result
 from benchmarks.statistics import ALPHA
 from benchmarks.tables import Table, cell, unit
@@ -24,12 +25,13 @@ def compared(header: Header, results: Sequence[Result], reference: str | None = 
     there = lane_names(results)
     candidates = (lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there)
     lanes = [lane for lane in candidates if lane != ALONE and not lane.endswith(AGAIN)]
-    return compare(results, list(dict.fromkeys(lanes)), reference)
+    clients = any(CLIENT in lane for lane in lanes)
+    return compare(results, list(dict.fromkeys(lanes)), reference, (*COMPARED, ENGINE) if clients else COMPARED)
 
 
 def comparison_table(found: Comparisons) -> Table | None:
     """Return the ratios of the headline metrics, a column for each lane; None if nothing could be compared."""
-    entries = [entry for entry in found.entries if entry.metric in HEADLINES]
+    entries = [entry for entry in found.entries if entry.metric in HEADLINES | {ENGINE}]
     if not entries:
         return None
     reference = entries[0].reference

@@ -31,15 +31,15 @@ from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find,
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
 from benchmarks.shards import cluster as on_cluster
-from benchmarks.subjects import Contestant, alone, entries
+from benchmarks.subjects import Contestant, alone
+from benchmarks.target import environment_of
 from benchmarks.trace import Trace, TraceError, read_trace
 from benchmarks.trial import Site
 from benchmarks.verdicts import compared
 from producers.tokens import MAX_TEXT
 from streamlanes import lanes as lane_names
+from streamlanes.target import aim, without_secrets
 from streamlanes.terminal import stdout
-from transports import discover
-from transports.baselines import discover as discover_baselines
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 LONG_SECONDS = 600
@@ -98,6 +98,23 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -
     metavar="FILE",
     help="Add the lanes of other servers that this TOML file, or `nchan`, describes; those that --lanes names, if any.",
 )
+@click.option(
+    "--clients",
+    is_flag=True,
+    help="Add a row for each Python client that reads the lanes, such as sse+httpx-sse; --lanes may name them too.",
+)
+@click.option(
+    "--target",
+    metavar="URL",
+    help="Measure the server that is running at URL already, from outside: without latency, and its CPU and memory.",
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="Send this to the --target with every request; the value isn't stored. May be given more than once.",
+)
 @click.option("--cluster", metavar="URL", help="Run the shards on the Dask cluster at tcp://SCHEDULER:8786.")
 @click.option(
     "--out",
@@ -117,50 +134,49 @@ def compare(
     seed: int | None,
     shards: int,
     external: str | None,
+    clients: bool,
+    target: str | None,
+    headers: tuple[str, ...],
     cluster: str | None,
     out: Path | None,
 ) -> None:
     """Measure every lane under the same load and print a table.
 
     SCENARIO is one of `streamlanes scenarios` (tokens by default) or a TOML file; options take the place of what it
-    says. Each trial has a fresh server process; every event is checked against what its producer makes; the first lane
-    is entered twice, which tells how much of a difference is chance. Exit code: 0 if nothing was lost, repeated,
-    reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C and 143 after SIGTERM (what
-    had been measured is kept).
+    says. Each trial has a fresh server process, but for that of --target; every event is checked against what its
+    producer makes; the first lane is entered twice, which tells how much of a difference is chance. Exit code: 0 if
+    nothing was lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C
+    and 143 after SIGTERM (what had been measured is kept).
     """
     if trace is None and (speed is not None or limit is not None):
         raise click.UsageError("--speed and --limit are about a --trace; name one")
     if quick and rounds is not None:
         raise click.UsageError("--quick and --rounds exclude each other: --quick is --rounds 3")
-    baselines = discover_baselines()
-    wires = {name: transport.wire for name, transport in {**discover(), **baselines}.items()}
     wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
     to_run = _scenario(scenario, _settings(settings), rounds=wanted, text=text, seed=seed)
-    left_out = lane_names.unmeasurable(wires, sending="rtt" in to_run.parts)
-    others = lane_names.others(external, wires)
-    if lanes is not None:
-        to_run = replace(to_run, lanes=lane_names.chosen(lanes, wires, left_out))
-    to_run = replace(to_run, lanes=lane_names.with_external(to_run.lanes, others))
-    lane_names.check(to_run.lanes, wires, left_out, others)
+    aimed = aim(target, headers, to_run.parts, external)
+    to_run, subjects, left_out = lane_names.contest(to_run, lanes, external, aimed, clients=clients)
     if trace is not None and "load" not in to_run.parts:
         raise click.BadParameter(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
     recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
-    subjects = entries(to_run.lanes, wires, baselines, others, twice=to_run.rounds() > 1)
-    trials = schedule(to_run, subjects, recorded, alone=alone(wires))
+    trials = schedule(to_run, subjects, recorded, alone=alone(lane_names.own()) if aimed is None else None)
     lane_names.check_trials(trials)
     where = placement()
     folder = _folder(out, to_run.name)
     progress = Console(stderr=True)
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join(["streamlanes", *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
+        command=shlex.join(["streamlanes", *without_secrets(sys.argv[1:], headers)])
+        .encode(errors="backslashreplace")
+        .decode(),
         scenario=to_run if text is None else _without_text(to_run),
         text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
         trace=None if recorded is None or trace is None else _trace_info(trace, recorded, speed or 1.0),
         trials=len(trials),
-        environment=environment(where),
+        environment=environment(where) if aimed is None else environment_of(environment(where), aimed.info),
+        target=None if aimed is None else aimed.info,
         ceilings=_ceilings(subjects, where, progress) if "saturated" in to_run.parts else {},
         left_out=left_out if lanes == "all" else {},
     )
@@ -197,6 +213,12 @@ def compare(
         progress.print(ended, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
     raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
+
+
+def _command(headers: Sequence[str]) -> str:
+    return (
+        shlex.join(["streamlanes", *without_secrets(sys.argv[1:], headers)]).encode(errors="backslashreplace").decode()
+    )
 
 
 def _ceilings(subjects: Sequence[Contestant], where: Placement, progress: Console) -> dict[str, LaneCeiling]:

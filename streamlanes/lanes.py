@@ -3,19 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 
 import click
 
+from benchmarks import kinds
+from benchmarks.engine import clients as engine_clients
 from benchmarks.engine import wires as engine_wires
 from benchmarks.external import lanes as external_lanes
 from benchmarks.external.contestant import External
 from benchmarks.external.lanes import ExternalError
+from benchmarks.records import CLIENT
 from benchmarks.results import FLOOR
-from benchmarks.subjects import Contestant, Floor
+from benchmarks.scenario import Scenario
+from benchmarks.subjects import Contestant, Floor, Lane, entries
+from benchmarks.target import at
 from benchmarks.tasks import Sessions
 from benchmarks.trial import TrialPlan
 from producers.wire import Wire
+from streamlanes.target import Aim
+from transports import discover
+from transports.baselines import discover as discover_baselines
+
+
+def own() -> dict[str, Wire]:
+    """Return the wires of our server's lanes."""
+    return {name: transport.wire for name, transport in {**discover(), **discover_baselines()}.items()}
+
+
+def contest(
+    to_run: Scenario, lanes: str | None, external: str | None, aimed: Aim | None, *, clients: bool
+) -> tuple[Scenario, list[Contestant], dict[str, str]]:
+    """Return the scenario with the lanes that are compared, their rows, and which lanes are left out, and why."""
+    wires = own() if aimed is None else aimed.wires
+    baselines = discover_baselines()
+    left_out = unmeasurable(wires, sending="rtt" in to_run.parts)
+    rows = others(external, wires) if aimed is None else {}
+    names = to_run.lanes if lanes is None else chosen(lanes, wires, left_out)
+    names = with_external(names, rows)
+    if clients or any(CLIENT in name for name in names):
+        read_by = client_rows(wires, baselines)
+        rows |= read_by
+        if clients:
+            names = with_clients(names, read_by)
+    check(names, wires, left_out, rows)
+    to_run = replace(to_run, lanes=names)
+    subjects = entries(names, wires, baselines, rows, twice=to_run.rounds() > 1)
+    return to_run, subjects if aimed is None else at(aimed.info.url, aimed.headers, subjects), left_out
 
 
 def chosen(text: str, wires: Mapping[str, Wire], left_out: Mapping[str, str]) -> tuple[str, ...]:
@@ -66,6 +101,24 @@ def others(external: str | None, wires: Mapping[str, Wire]) -> dict[str, Contest
     return {FLOOR: Floor()} | {name: External(lane) for name, lane in found.items()}
 
 
+def client_rows(wires: Mapping[str, Wire], baselines: Container[str]) -> dict[str, Contestant]:
+    """Return the rows of lanes that a Python client reads, by `LANE+CLIENT`."""
+    return {
+        f"{lane}{CLIENT}{reader.library}": Lane(
+            name=f"{lane}{CLIENT}{reader.library}", lane=lane, reader=name, baselines=lane in baselines
+        )
+        for lane, wire in wires.items()
+        for name, reader in engine_clients.discover().items()
+        if reader.wire == wire
+    }
+
+
+def with_clients(lanes: Sequence[str], read_by: Mapping[str, Contestant]) -> tuple[str, ...]:
+    """Return *lanes*, each followed by its rows of *read_by*."""
+    of_lanes = ((lane, *(name for name, row in read_by.items() if row.lane == lane)) for lane in lanes)
+    return tuple(dict.fromkeys(name for of_lane in of_lanes for name in of_lane))
+
+
 def with_external(lanes: Sequence[str], others: Mapping[str, Contestant]) -> tuple[str, ...]:
     """Return *lanes* and, if none of other servers' is among them, all of those."""
     external = [name for name, subject in others.items() if isinstance(subject, External)]
@@ -73,8 +126,16 @@ def with_external(lanes: Sequence[str], others: Mapping[str, Contestant]) -> tup
 
 
 def check_trials(trials: Sequence[TrialPlan]) -> None:
-    """Raise BadParameter for a trial in which another server, or the floor, can't take its part."""
+    """Raise BadParameter for a trial in which another server, the floor or a client library can't take its part."""
+    known = kinds.discover()
     for trial in trials:
+        if CLIENT in trial.subject.reader and not known[trial.workload.kind].any_client:
+            able = ", ".join(f"[{name}]" for name, kind in known.items() if kind.any_client)
+            raise click.BadParameter(
+                f"lane {trial.subject.name} can't take part in [{trial.workload.kind}]: a client library only reads, "
+                f"and its connections can't be timed or counted; it can in {able}",
+                param_hint="'--lanes'",
+            )
         sent = isinstance(trial.workload.task, Sessions) and any(one.messages for one in trial.workload.task.sessions)
         if (isinstance(trial.subject, External) and trial.workload.stream is None) or (
             isinstance(trial.subject, Floor) and sent

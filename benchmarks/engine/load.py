@@ -193,7 +193,7 @@ class Load:
                 recorder.traffic = meter.total()
 
     async def _read(self, url: URL, recorder: Recorder, meter: Meter | None) -> None:
-        async with client(recorder, meter) as http:
+        async with client(recorder, meter, headers=self.spec.headers) as http:
             recorder.request_ns = time.monotonic_ns()
             expected = recorder.epoch
             await self.reader.read(http, url, recorder)
@@ -216,7 +216,7 @@ class Load:
 
         A client of its own: no connection is taken over from another.
         """
-        async with client(recorder) as http:
+        async with client(recorder, headers=self.spec.headers) as http:
             recorder.request_ns = time.monotonic_ns()
             request = {"producer": session.producer, "params": session.params}
             async with http.post(URL(self.spec.url) / "start", json=request) as response:

@@ -23,6 +23,8 @@ class Recorder:
         self.scheduled_ns = scheduled_ns
         self.request_ns = 0
         self.connect_ns = 0
+        self.times_connect = True
+        """Whether connections are made by aiohttp, which tells when; a client library's can't be timed."""
         self.epoch = ""
         self.outcome: str | None = None
         self.missing = 0
@@ -43,6 +45,12 @@ class Recorder:
             self._checksum = zlib.crc32(b"\n".join(events.data), self._checksum)
             self._checksum = zlib.crc32(b"\n", self._checksum)
 
+    def take_one(self, received_ns: int, offset: int, data: bytes) -> None:
+        """Record an event by itself, as clients hand them over."""
+        self.column.offsets.append(offset)
+        self.column.received.append(received_ns)
+        self._checksum = zlib.crc32(data + b"\n", self._checksum)
+
     def close(self, place: Place) -> None:
         """Take over what a connection's decoder has learned, also if the reading failed."""
         self.epoch = place.epoch.decode() or self.epoch
@@ -60,7 +68,7 @@ class Recorder:
             epoch=self.epoch,
             scheduled_ns=self.scheduled_ns,
             request_ns=self.request_ns,
-            connect_ns=self.connect_ns,
+            connect_ns=self.connect_ns if self.times_connect else None,
             ended_ns=self._ended_ns,
             events=len(self.column.offsets),
             sent=len(self.sends.sent),

@@ -15,7 +15,7 @@ from benchmarks.html.distributions import Place, counting, names, representative
 from benchmarks.html.numbers import listed, number
 from benchmarks.html.words import PRINCIPAL
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import Header, Result
+from benchmarks.results import Header, Result, TargetInfo
 
 
 def view(header: Header, results: Sequence[Result], comparisons: Comparisons, doubts: Sequence[str]) -> model.Report:
@@ -52,7 +52,7 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         costs=tuple(distributions.costs(places, shown)),
         recoveries=tuple(distributions.recoveries(ordered)),
         caveats=tuple(doubts),
-        environment=tuple(_environment(header.environment)),
+        environment=(*_target(header.target), *_environment(header.environment)),
         again=again(header, results),
     )
 
@@ -167,6 +167,12 @@ def _row(lane: str, metric: Metric, trials: Sequence[Result], entry: Entry | Non
         judgement="baseline" if lane == baseline else None if entry is None else entry.verdict,
         remark=", ".join(remarks),
     )
+
+
+def _target(target: TargetInfo | None) -> Iterator[model.Fact]:
+    """Yield what is known of a server that isn't ours."""
+    if target is not None:
+        yield model.Fact(name="target", value=f"{target.url}: {target.status}, server {target.server or 'unknown'}")
 
 
 def _environment(environment: Environment) -> Iterator[model.Fact]:

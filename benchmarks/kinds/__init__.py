@@ -58,6 +58,10 @@ class Kind:
     """Whether it is about the harness: its figures aren't the lane's, and no lanes are compared by them."""
     expects_one: bool = False
     """Whether all readers read the same stream."""
+    elsewhere: bool = False
+    """Whether a server will do that isn't a process of ours: no option, no fault, no clock and no memory of it."""
+    any_client: bool = False
+    """Whether any client library will do: it is only to read, and its connections are neither timed nor counted."""
 
 
 def discover() -> Mapping[str, Kind]:

@@ -88,11 +88,13 @@ KIND: Final = Kind(
     figures=figures,
     tables=(
         (
-            *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_max_ms", "in_time"),
+            *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_max_ms", "in_time", "rate"),
             *("server_us_per_event", "server_cpu"),
         ),
         ("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
     ),
     alone=True,
     expects_one=True,
+    elsewhere=True,
+    any_client=True,
 )

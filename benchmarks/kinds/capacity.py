@@ -141,4 +141,5 @@ KIND: Final = Kind(
     ),
     busy_is_overloaded=False,
     expects_one=True,
+    any_client=True,
 )

@@ -68,4 +68,5 @@ KIND: Final = Kind(
         ),
     ),
     expects_one=True,
+    elsewhere=True,
 )

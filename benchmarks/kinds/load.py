@@ -121,7 +121,7 @@ KIND: Final = Kind(
     figures=figures,
     tables=(
         (
-            *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_max_ms", "in_time"),
+            *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_max_ms", "in_time", "rate"),
             *("server_us_per_event", "server_cpu"),
         ),
         (
@@ -129,4 +129,6 @@ KIND: Final = Kind(
             *("connect_p50_ms", "first_event_p50_ms"),
         ),
     ),
+    elsewhere=True,
+    any_client=True,
 )

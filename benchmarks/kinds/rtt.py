@@ -9,9 +9,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from benchmarks import caveats
 from benchmarks.expected import expect
 from benchmarks.figures import Figures
-from benchmarks.join import RoundTrips, check_clocks, join_echoes
+from benchmarks.join import RoundTrips, join_echoes
 from benchmarks.kinds import Kind
 from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from benchmarks.plan import Messages, Session
@@ -102,8 +103,8 @@ def _conversation(rtt: Rtt, at_ns: int, begin_ns: int, seed: int) -> Session:
 
 
 def figures(recorded: Recorded) -> Figures:
-    """Return the round trips and their parts."""
-    check_clocks(recorded)
+    """Return the round trips and their parts; without the server's times, those that the engine's clock tells."""
+    one_clock = recorded.one_clock
     trips = RoundTrips()
     sends = {
         reader.index: sent
@@ -111,11 +112,13 @@ def figures(recorded: Recorded) -> Figures:
         for reader, sent in zip(engine.readers, read_sends(recorded.folder, shard, engine), strict=True)
     }
     for reader, column in recorded.readings:
-        join_echoes(column, sends[reader.index], recorded.stamps(reader), trips)
+        join_echoes(column, sends[reader.index], recorded.stamps(reader) if one_clock else None, trips)
     found = Figures()
     total = found.times("rtt", trips.total)
-    for name in ("send_lag", "held", "up", "down"):
+    for name in ("send_lag", "held", *(("up", "down") if one_clock else ())):
         found.times(name, getattr(trips, name))
+    if not one_clock:
+        found.caveats += caveats.no_one_way_times(journaled=recorded.trial.journaled)
     in_time = sum(value <= recorded.trial.deadline * 1e9 for value in trips.total)
     found.numbers["in_time"] = in_time / max(len(total), 1)
     return found
@@ -132,4 +135,5 @@ KIND: Final = Kind(
             *("up_p50_ms", "up_p99_ms", "down_p50_ms", "down_p99_ms"),
         ),
     ),
+    elsewhere=True,
 )

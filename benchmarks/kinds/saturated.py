@@ -80,4 +80,5 @@ KIND: Final = Kind(
     tables=(("rate", "server_us_per_event", "server_cpu", "engine_us_per_event", "engine_cpu"),),
     paced=False,
     expects_one=True,
+    any_client=True,
 )

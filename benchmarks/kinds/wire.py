@@ -73,4 +73,5 @@ KIND: Final = Kind(
     figures=figures,
     tables=(("bytes_down_per_event", "bytes_up_per_event", "segments_per_event"),),
     expects_one=True,
+    elsewhere=True,
 )

@@ -1,0 +1,28 @@
+"""The Python clients as readers of the engine: `sse+httpx-sse` is wire `sse` read with httpx-sse.
+
+A module each, with its `READERS`; no registry to edit. Each reads as a program would that uses it, an event at a time,
+and what that costs is in the engine's CPU time. An event is received when the client hands it over.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Protocol
+
+from benchmarks.engine.wires import WireReader
+from benchmarks.records import CLIENT
+
+
+class ClientReader(WireReader, Protocol):
+    """Reads a stream with a library."""
+
+    library: str
+
+
+def discover() -> Mapping[str, ClientReader]:
+    """Return this package's readers by `WIRE+LIBRARY`."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    of_modules: list[Sequence[ClientReader]] = [module.READERS for module in modules]
+    return {f"{reader.wire}{CLIENT}{reader.library}": reader for readers in of_modules for reader in readers}

@@ -1,0 +1,49 @@
+"""This project's own clients, by the library that each is made with."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+import clients
+from benchmarks.engine.decoding import Fault
+from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.sending import Sender
+from clients import Client, Options
+from producers.errors import StreamError
+from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+
+LIBRARIES: Final = {SSE: "httpx-sse", WEBSOCKET: "websockets", LONG_POLL: "httpx", NDJSON: "httpx"}
+
+
+class OwnReader:
+    """Reads with one of `clients`; only the connection isn't made again, so that the gate sees whatever is lost."""
+
+    way_up = None
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.wire: Wire = client.wire
+        package = type(client).__module__.partition(".")[0]
+        self.library: str = LIBRARIES[client.wire] if package == clients.__name__ else package
+
+    async def read(
+        self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
+    ) -> None:
+        recorder.times_connect = False
+        options = Options(attempts=1, headers=dict(http.headers))
+        try:
+            async with self._client.connect(str(url), options=options) as stream:
+                if stream.cursor is not None:
+                    recorder.epoch = stream.cursor.epoch
+                async for event in stream:
+                    recorder.take_one(time.monotonic_ns(), event.offset, event.data.encode())
+                recorder.outcome = stream.outcome
+        except StreamError as error:
+            raise Fault(str(error)) from error
+
+
+READERS: Final = tuple(OwnReader(client) for client in clients.discover().values())

@@ -1,0 +1,135 @@
+"""Python clients as rows: real servers, read through the libraries, under the gate and join of every lane."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+
+import click
+import pytest
+
+from benchmarks import tables
+from benchmarks.comparison import COMPARED, compare
+from benchmarks.engine import clients
+from benchmarks.kinds.broadcast import Broadcast
+from benchmarks.kinds.load import Load
+from benchmarks.kinds.rtt import Rtt
+from benchmarks.lanes import rows
+from benchmarks.metrics import ENGINE, METRICS
+from benchmarks.processes import Placement
+from benchmarks.results import Result
+from benchmarks.shards import processes
+from benchmarks.subjects import Contestant, Lane
+from benchmarks.summarise import summarise
+from benchmarks.trial import Site, TrialPlan, run_trial
+from benchmarks.workload import Workload
+from producers.wire import SSE, WEBSOCKET
+from streamlanes import lanes
+from tests.benchmarks.raw import write_raw
+
+ROWS = lanes.client_rows(lanes.own(), ())
+BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=0.5)
+EVENTS = 100  # 100 a second for 0.5 s and the warm-up
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Executor]:
+    with processes(1, None) as pool:
+        yield pool
+
+
+def trial(subject: Contestant, workload: Workload, folder: Path, engine: Executor) -> Result:
+    plan = TrialPlan(subject=subject, workload=workload, round=1, seed=1)
+    raw = folder / plan.name
+    run_trial(plan, raw, Site(Placement(1, None, None), engine), lambda _: None)
+    return summarise(raw)
+
+
+def broadcast() -> Workload:
+    (workload,) = BROADCAST.workloads(seed=1, round_number=1, trace=None)
+    return workload
+
+
+def test_there_is_a_row_for_each_client_of_a_lane() -> None:
+    assert {*ROWS} == {"sse+httpx-sse", "sse+httpx2", "ws+websockets", "poll+httpx", "ndjson+httpx"}
+    assert {row.reader for row in ROWS.values()} == {*clients.discover()}
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_a_client_stands_beside_the_engines_own_reader(name: str, tmp_path: Path, engine: Executor) -> None:
+    result = trial(ROWS[name], broadcast(), tmp_path, engine)
+    assert result.verdict.faults() == ""  # the checksum is of the text that the client gave
+    assert (result.lane, result.readers, result.events) == (name, 3, 3 * EVENTS)
+    assert result.figures["latency_p50_ms"] > 0
+    assert result.figures[ENGINE] > 0
+
+
+@pytest.mark.parametrize("name", ["sse+httpx2", "ws+websockets"])
+def test_sessions_have_no_times_of_connections_that_nobody_knows(name: str, tmp_path: Path, engine: Executor) -> None:
+    load = Load(clients=3, spread=0.05, count=30, rate=300.0, ttft=0.02)
+    (workload,) = load.workloads(seed=1, round_number=1, trace=None)
+    result = trial(ROWS[name], workload, tmp_path, engine)
+    assert result.verdict.faults() == ""
+    assert (result.readers, result.events) == (3, 90)
+    assert "latency" in result.histograms
+    assert not {"connect", "first_event"} & result.histograms.keys()
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_what_a_client_can_not_read_refuses_the_trial(name: str, tmp_path: Path, engine: Executor) -> None:
+    other = {"sse": "ndjson"}.get(ROWS[name].lane, "sse")
+    subject = Lane(name=name, lane=other, reader=ROWS[name].reader)
+    result = trial(subject, broadcast(), tmp_path, engine)
+    assert result.verdict.failures
+    assert not result.figures
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_other_data_than_the_producers_is_seen(name: str, tmp_path: Path, engine: Executor) -> None:
+    workload = broadcast()
+    (expected,) = workload.expected
+    wrong = dataclasses.replace(workload, expected=(dataclasses.replace(expected, checksum=expected.checksum ^ 1),))
+    assert trial(ROWS[name], wrong, tmp_path, engine).verdict.corrupt == 3
+
+
+def test_a_clients_cost_is_compared_and_the_harnesss_is_not(tmp_path: Path) -> None:
+    names = ("sse", "ws", "sse+httpx2")
+    results = [
+        summarise(write_raw(tmp_path / f"{n}-{lane}", (30,), kind="broadcast", lane=lane, round_number=n))
+        for n in (1, 2)
+        for lane in names
+    ]
+    entries = compare(results, names, metrics=(*COMPARED, ENGINE)).entries
+    assert [entry.lane for entry in entries if entry.metric == ENGINE] == ["sse+httpx2"]
+    (table, *_) = tables._table(
+        "", [METRICS[name] for name in tables._with_clients(("in_time",), rows(results, "broadcast"))],
+        rows(results, "broadcast"), (),
+    )  # fmt: skip
+    assert table.head[-1] == "engine\nµs/event"
+    assert tables._with_clients(("in_time",), rows(results, "broadcast", ["sse"])) == ("in_time",)
+
+
+def test_lanes_are_followed_by_their_clients() -> None:
+    assert lanes.with_clients(("ws", "sse", "floor"), ROWS) == (
+        "ws", "ws+websockets", "sse", *(name for name in ROWS if name.startswith("sse+")), "floor",
+    )  # fmt: skip
+    assert lanes.with_clients(("sse+httpx2", "ws"), ROWS) == ("sse+httpx2", "ws", "ws+websockets")
+
+
+def test_a_client_takes_no_part_where_clients_send() -> None:
+    (workload,) = Rtt(clients=1, messages=1).workloads(seed=1, round_number=1, trace=None)
+    plans = [
+        TrialPlan(subject=subject, workload=workload, round=1, seed=1)
+        for subject in (Lane(name="ws", lane="ws", reader=WEBSOCKET), ROWS["ws+websockets"])
+    ]
+    lanes.check_trials(plans[:1])
+    with pytest.raises(click.BadParameter, match=r"lane ws\+websockets can't take part in \[rtt\]"):
+        lanes.check_trials(plans)
+
+
+def test_a_lane_whose_wire_has_other_clients() -> None:
+    rows = lanes.client_rows({"sse-usual": SSE}, {"sse-usual"})
+    assert {*rows} == {"sse-usual+httpx-sse", "sse-usual+httpx2"}
+    assert all(isinstance(row, Lane) and row.baselines for row in rows.values())
