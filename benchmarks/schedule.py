@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from benchmarks import kinds
+from benchmarks.records import CLIENT
 from benchmarks.scenario import Scenario
 from benchmarks.subjects import Contestant
 from benchmarks.trace import Trace
@@ -23,6 +24,7 @@ def schedule(
     # The order of an experiment, not cryptography.
     rng = random.Random(scenario.seed)  # noqa: S311
     parts = [scenario.part(kind) for kind in scenario.parts]
+    known = kinds.discover()
     trials: list[TrialPlan] = []
     for number in range(1, scenario.rounds() + 1):
         workloads = [
@@ -35,12 +37,14 @@ def schedule(
             TrialPlan(subject=subject, workload=workload, round=number, seed=scenario.seed)
             for workload in workloads
             for subject in subjects
+            # The harness's instruments are about the load engine's own readers.
+            if not (known[workload.kind].instrument and CLIENT in subject.reader)
         ]
         if alone is not None:
             round_trials += [
                 TrialPlan(subject=alone, workload=without_readers(workload), round=number, seed=scenario.seed)
                 for workload in workloads
-                if kinds.discover()[workload.kind].alone
+                if known[workload.kind].alone
             ]
         rng.shuffle(round_trials)
         trials += round_trials

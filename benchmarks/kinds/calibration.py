@@ -75,4 +75,5 @@ KIND: Final = Kind(
     tables=(("engine_lag_p50_ms", "engine_lag_p99_ms"),),
     instrument=True,
     expects_one=True,
+    elsewhere=True,
 )

@@ -28,8 +28,9 @@ from benchmarks.workload import Workload
 from producers.wire import SSE, WEBSOCKET
 from streamlanes import lanes
 from tests.benchmarks.raw import write_raw
+from transports import discover
 
-ROWS = lanes.client_rows(lanes.own(), ())
+ROWS = lanes.client_rows({name: transport.wire for name, transport in discover().items()}, ())
 BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=0.5)
 EVENTS = 100  # 100 a second for 0.5 s and the warm-up
 

@@ -16,7 +16,7 @@ from benchmarks.target import TargetError, check_url
 from benchmarks.verdicts import compared
 from tests.serving import serve_process, serving_app
 from transports.app import create_app
-from transports.authorization import BearerTokens
+from transports.authorization import BearerToken
 
 SECRET = "s3cret-token"  # noqa: S105 (of this test's own server)
 ONE_WAY = {"latency", "lag", "queueing", "delivery", "up", "down"}
@@ -125,7 +125,7 @@ async def test_what_the_target_wants_to_be_sent_is_sent_and_not_stored(tmp_path:
         "[load]\nrounds = 1\nclients = 2\ncount = 10\nrate = 300\nttft = 0.02\n"
     )
     lanes = "sse,ws,sse+httpx2,ws+websockets,poll+httpx"
-    async with serving_app(create_app(authorize=BearerTokens([SECRET]))) as url:
+    async with serving_app(create_app(authorize=BearerToken([SECRET]))) as url:
         given = ("--out", tmp_path / "out", "--lanes", lanes, "--target", url)
         refused = await asyncio.to_thread(compare_process, path, *given)
         assert refused[0] == 2
