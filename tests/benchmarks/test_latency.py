@@ -100,7 +100,7 @@ def test_two_clocks_give_no_one_way_times(tmp_path: Path, kind: str, boot_ids: t
     assert not {"latency", "lag", "queueing", "delivery"} & {*result.histograms}
     assert not any(name.startswith(("latency", "delivery", "in_time", "goodput")) for name in result.figures)
     assert result.heat is None
-    assert "no one-way times" in {caveat.name for caveat in result.caveats}
+    assert any(caveat.name.startswith("no one-way times") for caveat in result.caveats)
     assert result.figures["engine_us_per_event"] > 0
     # On another machine the server's process id is another process's.
     assert ("server_us_per_event" in result.figures) == ("boot" in boot_ids)
@@ -108,7 +108,7 @@ def test_two_clocks_give_no_one_way_times(tmp_path: Path, kind: str, boot_ids: t
         assert "first_event" in result.histograms  # the engine alone can tell
 
 
-def test_round_trips_over_two_clocks_are_refused(tmp_path: Path) -> None:
+def test_round_trips_over_two_clocks_are_whole_and_without_their_parts(tmp_path: Path) -> None:
     result = summarise(write_raw(tmp_path / "trial", kind="rtt", boot_ids=("other",)))
-    assert "don't share a clock" in result.verdict.faults()
-    assert not result.figures
+    assert "rtt" in result.histograms
+    assert not {"up", "down"} & result.histograms.keys()

@@ -100,7 +100,7 @@ def test_there_may_be_more_shards_than_readers(tmp_path: Path, two: Executor) ->
 def test_a_shard_that_fails_is_the_trial_s_error_and_not_the_next_one_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: object, timeout: float, error: str
 ) -> None:
-    before = multiprocessing.active_children()
+    before = {*multiprocessing.active_children()}
     with processes(2, None) as executor:
         with monkeypatch.context() as patch:
             patch.setattr(shards, "work", work)
@@ -115,7 +115,7 @@ def test_a_shard_that_fails_is_the_trial_s_error_and_not_the_next_one_s(
         assert not result.figures
         run(LOAD, tmp_path / "next", executor, 2)
         assert summarise(tmp_path / "next").verdict == Verdict()
-    assert multiprocessing.active_children() == before
+    assert {*multiprocessing.active_children()} == before
 
 
 def test_workers_are_gone_when_the_run_breaks_off() -> None:
@@ -128,10 +128,10 @@ def test_workers_are_gone_when_the_run_breaks_off() -> None:
             patch.setattr(shards, "work", hanging)
             drive(executor, [given], 60, breaks_off)
 
-    before = multiprocessing.active_children()
+    before = {*multiprocessing.active_children()}
     with pytest.raises(KeyboardInterrupt):
         broken_off()
-    assert multiprocessing.active_children() == before
+    assert {*multiprocessing.active_children()} == before
 
 
 def test_progress_is_told(two: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
