@@ -40,7 +40,7 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
             kind, part = kinds.discover()[name], header.scenario.part(name)
             for number, metrics in enumerate(kind.tables):
                 title = part.title() if number == 0 else ""
-                notes = (*part.notes(), *_ceilings(header, of_kind))
+                notes = (*part.notes(), *_ceilings(header, of_kind), *(_trace(header) if kind.traced else ()))
                 shown = metrics if number else _with_clients(metrics, of_kind)
                 found += _table(title, _with_floor(shown), of_kind, notes)
     return found
@@ -65,6 +65,14 @@ def _ceilings(header: Header, of_kind: Sequence[Row]) -> tuple[str, ...]:
     )
 
 
+def _trace(header: Header) -> tuple[str, ...]:
+    """Return what took the place of the scenario's own clients, times and counts."""
+    trace = header.trace
+    if trace is None:
+        return ()
+    return (f"Of a trace instead: {trace.sessions:,} sessions as in {trace.file}, x{trace.speed:,.12g}.",)
+
+
 def _with_floor(metrics: Sequence[str]) -> list[Metric]:
     """Return *metrics*, the multiple of the floor's cost behind the cost."""
     return [METRICS[name] for metric in metrics for name in ([COST, FLOOR_MULTIPLE] if metric == COST else [metric])]
@@ -82,7 +90,7 @@ def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes:
     if not shown and not title:
         return []
     points = list(dict.fromkeys(name for row in of_kind for name in row.point))
-    few = [metric for metric in shown if any(_lacks(row, metric) for row in of_kind)]
+    few = [metric for metric in metrics if any(_lacks(row, metric) for row in of_kind)]
     return [
         Table(
             title=title or "Where the time went",

@@ -7,11 +7,9 @@ import math
 import shlex
 import signal
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -25,19 +23,18 @@ from benchmarks.environment import environment
 from benchmarks.processes import Placement, ProcessError, placement
 from benchmarks.progress import watching
 from benchmarks.report import markdown, print_report
-from benchmarks.results import Header, LaneCeiling, TraceInfo
+from benchmarks.results import Header, LaneCeiling
 from benchmarks.run import run, seconds
-from benchmarks.scenario import DEFAULT, Scenario, ScenarioError, Setting, find, load
+from benchmarks.scenario import DEFAULT, find
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
 from benchmarks.shards import cluster as on_cluster
 from benchmarks.subjects import Contestant, alone
 from benchmarks.target import environment_of
-from benchmarks.trace import Trace, TraceError, read_trace
 from benchmarks.trial import Site
 from benchmarks.verdicts import compared
-from producers.tokens import MAX_TEXT
 from streamlanes import lanes as lane_names
+from streamlanes.given import folder_of, scenario_of, settings_of, trace_info, trace_of, without_text
 from streamlanes.target import aim, without_secrets
 from streamlanes.terminal import stdout
 
@@ -153,27 +150,27 @@ def compare(
     if quick and rounds is not None:
         raise click.UsageError("--quick and --rounds exclude each other: --quick is --rounds 3")
     wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
-    to_run = _scenario(scenario, _settings(settings), rounds=wanted, text=text, seed=seed)
+    to_run = scenario_of(scenario, settings_of(settings), rounds=wanted, text=text, seed=seed)
     aimed = aim(target, headers, to_run.parts, external)
     to_run, subjects, left_out = lane_names.contest(to_run, lanes, external, aimed, clients=clients)
     if trace is not None and "load" not in to_run.parts:
         raise click.BadParameter(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
-    recorded = None if trace is None else _trace(trace, speed or 1.0, limit)
+    recorded = None if trace is None else trace_of(trace, speed or 1.0, limit)
     trials = schedule(to_run, subjects, recorded, alone=alone(lane_names.own()) if aimed is None else None)
     lane_names.check_trials(trials)
     where = placement()
-    folder = _folder(out, to_run.name)
+    folder = folder_of(out, to_run.name)
     progress = Console(stderr=True)
     header = Header(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join(["streamlanes", *without_secrets(sys.argv[1:], headers)])
         .encode(errors="backslashreplace")
         .decode(),
-        scenario=to_run if text is None else _without_text(to_run),
+        scenario=to_run if text is None else without_text(to_run),
         text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
-        trace=None if recorded is None or trace is None else _trace_info(trace, recorded, speed or 1.0),
+        trace=None if recorded is None or trace is None else trace_info(trace, recorded, speed or 1.0),
         trials=len(trials),
         environment=environment(where) if aimed is None else environment_of(environment(where), aimed.info),
         target=None if aimed is None else aimed.info,
@@ -255,98 +252,3 @@ def _sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _settings(given: Sequence[str]) -> dict[str, Setting]:
-    """Read KEY=VALUE, a value being TOML or else a string. Raises BadParameter."""
-    settings: dict[str, Setting] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{text!r} isn't KEY=VALUE, such as load.clients=50", param_hint="'--set'")
-        try:
-            settings[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            settings[key] = value
-    return settings
-
-
-def _scenario(
-    name: str, settings: dict[str, Setting], *, rounds: int | None, text: Path | None, seed: int | None
-) -> Scenario:
-    """Load a scenario with what the options say. Raises BadParameter that names the option, or the file."""
-    options: dict[str, str] = {}
-    try:
-        path = find(name)
-        kinds = load(path).parts
-        if rounds is not None:  # is about all kinds of trials that the scenario has
-            for kind in kinds:
-                options[f"{kind}.rounds"] = "'--rounds'"
-                settings.setdefault(f"{kind}.rounds", rounds)
-        if text is not None:
-            options["load.text"] = "'--text'"
-            settings["load.text"] = _read(text)
-            settings["load.count"] = None
-        if seed is not None:
-            options["seed"] = "'--seed'"
-            settings["seed"] = seed
-        return load(path, settings)
-    except ScenarioError as error:
-        if error.key in settings:
-            fault = error.fault if error.key in options else str(error)
-            raise click.BadParameter(fault, param_hint=options.get(error.key, "'--set'")) from error
-        raise click.BadParameter(str(error), param_hint="'SCENARIO'") from error
-
-
-def _without_text(scenario: Scenario) -> Scenario:
-    load_part = {**scenario.parts["load"], "text": None}
-    return replace(scenario, parts={**scenario.parts, "load": load_part})
-
-
-def _read(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"can't read {path} as UTF-8 text: {error}", param_hint="'--text'") from error
-    if not text:
-        raise click.BadParameter(f"{path} is empty; there is nothing to stream", param_hint="'--text'")
-    if len(text) > MAX_TEXT:
-        fault = f"{path} has {len(text):,} characters; a stream takes {MAX_TEXT:,} at most"
-        raise click.BadParameter(fault, param_hint="'--text'")
-    return text
-
-
-def _trace(path: Path, speed: float, limit: int | None) -> Trace:
-    try:
-        return read_trace(path, speed=speed, limit=limit)
-    except TraceError as error:
-        raise click.BadParameter(str(error), param_hint="'--trace'") from error
-
-
-def _trace_info(path: Path, trace: Trace, speed: float) -> TraceInfo:
-    return TraceInfo(
-        file=trace.file,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        speed=speed,
-        sessions=len(trace.requests),
-        skipped=trace.skipped,
-        out_of_order=trace.out_of_order,
-    )
-
-
-def _folder(out: Path | None, scenario: str) -> Path:
-    """Make the run's folder. Raises BadParameter if it can't be, or has something in it."""
-    folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}"
-    try:
-        str(folder).encode()
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise click.BadParameter(
-                f"{folder} holds something already, perhaps a run; name another folder", param_hint="'--out'"
-            )
-        (folder / "raw").mkdir()
-    except UnicodeEncodeError as error:
-        raise click.BadParameter("the folder's name isn't UTF-8; name another", param_hint="'--out'") from error
-    except OSError as error:
-        raise click.BadParameter(f"can't write to {folder}: {error.strerror}", param_hint="'--out'") from error
-    return folder

@@ -52,6 +52,8 @@ class Kind:
     """Whether events are due at their times, so that a server without reserve shows a backlog instead of latencies."""
     busy_is_overloaded: bool = True
     """Whether a server that is busy for over 90 % of a second counts as overloaded, whatever its backlog."""
+    traced: bool = False
+    """Whether a recorded trace takes the place of its own times and counts."""
     alone: bool = False
     """Whether there is a trial without readers too: what producing alone costs."""
     instrument: bool = False

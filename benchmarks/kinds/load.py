@@ -97,7 +97,7 @@ class Load:
     def notes(self) -> tuple[str, ...]:
         tokens = "the text once" if self.count is None else f"{self.count:,} tokens"
         return (
-            f"Clients come within {self.spread:g} s, each for {tokens} at {self.rate:,.12g}/s; a trace has its own.",
+            f"Clients come within {self.spread:g} s, each for {tokens} at {self.rate:,.12g}/s.",
             f"in time: within {self.deadline * 1e3:,.12g} ms of when an event was due.",
         )
 
@@ -131,4 +131,5 @@ KIND: Final = Kind(
     ),
     elsewhere=True,
     any_client=True,
+    traced=True,
 )
