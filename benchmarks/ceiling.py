@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from benchmarks.kinds.saturated import Saturated
 from benchmarks.processes import Placement, child, placement
 from benchmarks.records import Spec, dump_spec, read_engines, write_record
 from benchmarks.results import LaneCeiling
@@ -72,22 +73,39 @@ def ceiling(
 
     Raises ProcessError and ShardError if it can't be, and ValueError if events are lost.
     """
-    (lane,) = (name for name, its in LANES.items() if its == wire)
+    found = ceilings([wire], where, events=events, size=size, events_per_poll=events_per_poll, seconds=seconds)
+    return found[wire]
+
+
+def ceilings(
+    wires: Collection[Wire],
+    where: Placement,
+    *,
+    events: int,
+    size: int,
+    events_per_poll: int = 256,
+    seconds: float,
+) -> dict[Wire, Ceiling]:
+    """Measure several wires, one after the other; raises as `ceiling` does."""
+    found: dict[Wire, Ceiling] = {}
     with (
         tempfile.TemporaryDirectory() as name,
         processes(1, None if where.engine is None else [where.engine]) as engine,
         null_server(Path(name), cpu=where.server, events=events, size=size, poll_limit=events_per_poll) as (url, pid),
     ):
-        spec = Spec(
-            url=url,
-            lane=lane,
-            reader=wire,
-            server_pid=pid,
-            deadline=seconds + PATIENCE,
-            task=Again(stream=STREAM, events=events, seconds=seconds),
-        )
-        found = measure(engine, spec)
-    return replace(found, events_per_poll=events_per_poll if wire == LONG_POLL else None)
+        for lane, wire in LANES.items():
+            if wire in wires:
+                spec = Spec(
+                    url=url,
+                    lane=lane,
+                    reader=wire,
+                    server_pid=pid,
+                    deadline=seconds + PATIENCE,
+                    task=Again(stream=STREAM, events=events, seconds=seconds),
+                )
+                of_poll = events_per_poll if wire == LONG_POLL else None
+                found[wire] = replace(measure(engine, spec), events_per_poll=of_poll)
+    return found
 
 
 def measure(engine: Executor, spec: Spec) -> Ceiling:
@@ -112,17 +130,17 @@ def measure(engine: Executor, spec: Spec) -> Ceiling:
     )
 
 
-def of_lanes(subjects: Sequence[Contestant], where: Placement) -> dict[str, LaneCeiling]:
-    """Measure the wires that *subjects* are read by, each once; a row whose wire the null server lacks is left out.
+def of_lanes(subjects: Sequence[Contestant], where: Placement, part: Saturated) -> dict[str, LaneCeiling]:
+    """Measure the wires that *subjects* are read by, with the events of *part*; those that the null server has.
 
     Raises what `ceiling` raises.
     """
-    wires = {Wire(subject.reader) for subject in subjects} & {*LANES.values()}
-    rates = {wire: ceiling(wire, where).rate for wire in sorted(wires)}
+    wires = {Wire(subject.reader) for subject in subjects}
+    found = ceilings(wires, where, events=part.events, size=part.size, seconds=part.seconds)
     return {
-        subject.name: LaneCeiling(rate=rates[Wire(subject.reader)], exempt=subject.reader == LONG_POLL)
+        subject.name: LaneCeiling(rate=found[Wire(subject.reader)].rate, exempt=subject.reader == LONG_POLL)
         for subject in subjects
-        if subject.reader in rates
+        if subject.reader in found
     }
 
 

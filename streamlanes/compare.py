@@ -20,12 +20,14 @@ from rich.console import Console
 from benchmarks import results
 from benchmarks.ceiling import of_lanes
 from benchmarks.environment import environment
+from benchmarks.kinds import saturated
+from benchmarks.kinds.saturated import Saturated
 from benchmarks.processes import Placement, ProcessError, placement
 from benchmarks.progress import watching
 from benchmarks.report import markdown, print_report
 from benchmarks.results import Header, LaneCeiling
 from benchmarks.run import run, seconds
-from benchmarks.scenario import DEFAULT, find
+from benchmarks.scenario import DEFAULT, Scenario, find
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
 from benchmarks.shards import cluster as on_cluster
@@ -174,7 +176,7 @@ def compare(
         trials=len(trials),
         environment=environment(where) if aimed is None else environment_of(environment(where), aimed.info),
         target=None if aimed is None else aimed.info,
-        ceilings=_ceilings(subjects, where, progress) if "saturated" in to_run.parts else {},
+        ceilings=_ceilings(to_run, subjects, where, progress),
         left_out=left_out if lanes == "all" else {},
     )
     results.create(folder, header)
@@ -218,10 +220,15 @@ def _command(headers: Sequence[str]) -> str:
     )
 
 
-def _ceilings(subjects: Sequence[Contestant], where: Placement, progress: Console) -> dict[str, LaneCeiling]:
+def _ceilings(
+    to_run: Scenario, subjects: Sequence[Contestant], where: Placement, progress: Console
+) -> dict[str, LaneCeiling]:
+    part = to_run.part(saturated.NAME) if saturated.NAME in to_run.parts else None
+    if not isinstance(part, Saturated):
+        return {}
     progress.print("measuring the load engine's own ceiling", highlight=False)
     try:
-        return of_lanes(subjects, where)
+        return of_lanes(subjects, where, part)
     except (ProcessError, ShardError, ValueError) as error:
         raise click.UsageError(f"the load engine's ceiling can't be measured: {error}") from error
 

@@ -127,6 +127,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, scenario: Path, capsys: pyt
 def test_settings_and_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is run is what the options say; the first lane is entered twice where there is more than one round."""
     monkeypatch.setattr("streamlanes.compare.run", lambda *_: None)
+    monkeypatch.setattr("streamlanes.compare._ceilings", lambda *_: {})
     for number, (options, rounds, again) in enumerate(
         [([], 3, 1), (["--quick"], 3, 1), (["--rounds", "1"], 1, 0), (["--rounds", "12"], 12, 1)]
     ):
@@ -179,21 +180,23 @@ def test_help_states_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert "With --trace, each session repeats it up to the trace's number of tokens" in text
 
 
-def test_all_lanes_leaves_out_what_the_engine_cannot_read(tmp_path: Path, scenario: Path) -> None:
+def test_all_lanes_leaves_out_what_the_engine_cannot_read(
+    tmp_path: Path, scenario: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     metadata = tmp_path / "strange-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[streamlanes.transports]\nstrange = strange_lane:TRANSPORT\n")
     (tmp_path / "strange_lane.py").write_text(UNKNOWN_WIRE)
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [*COMMAND, str(scenario), "--out", str(tmp_path / "out"), "--lanes"]
-    named = subprocess.run([*command, "strange"], env=env, capture_output=True, text=True, check=False)
-    assert named.returncode == 2
-    assert "the load engine can't read" in named.stderr
-    done = subprocess.run([*command, "all"], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "lanes left out: strange (wire 'pigeon', which the load engine can't read)" in " ".join(done.stdout.split())
-    assert {result.lane for result in results.read(tmp_path / "out")[1]} == {*discover(), *baselines.discover()}
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("streamlanes.compare.run", lambda *_: None)
+    monkeypatch.setattr("streamlanes.compare._engine", lambda *_: nullcontext())
+    assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "strange") == 2
+    assert "the load engine can't read" in capsys.readouterr().err
+    assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "all") == 0
+    header, _ = results.read(tmp_path / "out")
+    assert header.left_out == {"strange": "wire 'pigeon', which the load engine can't read"}
+    assert {*header.scenario.lanes} == {*discover(), *baselines.discover()} - {"strange"}
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -223,18 +226,22 @@ def test_stopped(tmp_path: Path, scenario: Path, number: signal.Signals, code: i
     assert left_of(env) == []
 
 
-@pytest.mark.parametrize(("columns", "width"), [(None, 100), ("80", 80), ("nonsense", 100), ("0", 100)])
-def test_width_when_piped(tmp_path: Path, scenario: Path, columns: str | None, width: int) -> None:
-    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    if columns is not None:
-        env["COLUMNS"] = columns
-    command = [*COMMAND, str(scenario), "--out", str(tmp_path / "out"), "--lanes", "sse"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    tables, _, caveats = done.stdout.partition("Caveats:")
-    assert max(len(line.rstrip()) for line in tables.splitlines()) <= width
-    widest = max(len(line.rstrip()) for line in caveats.partition("Results:")[0].splitlines())
-    assert width - 20 < widest <= width
+def test_width_when_piped(tmp_path: Path, scenario: Path) -> None:
+    out = tmp_path / "out"
+    run = subprocess.run(
+        [*COMMAND, str(scenario), "--out", str(out), "--lanes", "sse"], capture_output=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    for columns, width in (None, 100), ("80", 80), ("nonsense", 100), ("0", 100):
+        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        if columns is not None:
+            env["COLUMNS"] = columns
+        command = [sys.executable, "-m", "streamlanes", "report", str(out)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        tables, _, caveats = done.stdout.partition("Caveats:")
+        assert max(len(line.rstrip()) for line in tables.splitlines()) <= width
+        assert width - 20 < max(len(line.rstrip()) for line in caveats.splitlines()) <= width
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,8 @@ def test_a_server_that_does_not_keep_the_stream_whole_is_refused(
     assert not result.histograms
 
 
-def test_a_server_that_takes_no_events(tmp_path: Path, engine: Executor) -> None:
+def test_a_server_that_takes_no_events(tmp_path: Path, engine: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.trial.PATIENCE", 1.0)  # its readers wait in vain
     lane = dataclasses.replace(foreign(tmp_path).external, publish="http://127.0.0.1:{port}/nowhere")
     result = trial(External(lane), tmp_path, engine)
     assert "the publisher ended with code 1 in the trial: PUT /nowhere: 404" in result.verdict.faults()
