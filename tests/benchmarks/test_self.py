@@ -130,7 +130,7 @@ def test_a_lane_that_is_5_ms_later_comes_out_5_ms_later(site: Site, tmp_path: Pa
         folder.mkdir()
         punctual, late = (measured(calm, site, folder / lane, lane) for lane in ("punctual", "late"))
         difference = late.figures["latency_p50_ms"] - punctual.figures["latency_p50_ms"]
-        assert LATER * 1e3 - 0.5 < difference < LATER * 1e3 + 2
+        assert LATER * 1e3 - 1 < difference < LATER * 1e3 + 3.5  # timers are late, and never early
 
     two_of_three(attempt, tmp_path)
 

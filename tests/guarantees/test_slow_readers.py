@@ -127,13 +127,14 @@ async def test_what_stalled_readers_cost_is_bounded(opened: ExitStack) -> None:
             most = 0
             peak = memory
             begin = asyncio.get_running_loop().time()
-            while most < 40 or server_ends(socks) or open_files(process) > files:
+            # On a busy machine the first may be gone before the last is there.
+            while most < 30 or server_ends(socks) or open_files(process) > files:
                 assert asyncio.get_running_loop().time() < begin + 2 + 5, (transport.name, most)
                 most = max(most, open_files(process) - files)
                 peak = max(peak, own_memory(process))
                 await asyncio.sleep(0.02)
             bound = POLL_BYTES if transport.wire == LONG_POLL else READER_BYTES
-            assert (peak - memory) / 40 < bound, transport.name
+            assert (peak - memory) / most < bound, transport.name
         process.terminate()
         _, log = process.communicate(timeout=10)
     assert [line for line in log.splitlines() if not line.startswith("shared stream")] == [], log
