@@ -6,14 +6,16 @@ Histograms are merged over trials, and percentiles never averaged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final, TypeAlias
 
 from benchmarks.figures import Heat
 from benchmarks.histogram import Histogram, is_supported
 from benchmarks.html import model, words
+from benchmarks.lanes import COST
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import Header, Result
+from benchmarks.results import FLOOR, Header, Result
 
 Place: TypeAlias = tuple[str, tuple[tuple[str, float], ...]]
 """A kind of trial and a point of it."""
@@ -189,6 +191,8 @@ def costs(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) 
             for lane in names(trials):
                 values = [trial.figures[name] for trial in trials if trial.lane == lane]
                 bars.append(model.Bar(lane=lane, value=median(values), low=min(values), high=max(values)))
+            if name == COST:
+                bars = _over_the_floor(bars)
             title = words.heading(name)
             yield model.Cost(
                 title=f"{title}, {words.kind(kind).lower()}" if len(kinds) > 1 else title,
@@ -196,6 +200,12 @@ def costs(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) 
                 meaning=metric.meaning,
                 bars=tuple(bars),
             )
+
+
+def _over_the_floor(bars: Sequence[model.Bar]) -> list[model.Bar]:
+    """Say of each lane's bar what multiple it is of the floor's, if that is there."""
+    floor = next((bar.value for bar in bars if bar.lane == FLOOR), 0)
+    return [replace(bar, note=f"{bar.value / floor:.1f} x {FLOOR}") if floor else bar for bar in bars]
 
 
 def recoveries(results: Sequence[Result]) -> Iterator[model.Recovery]:

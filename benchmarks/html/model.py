@@ -149,6 +149,8 @@ class Bar:
     value: float
     low: float
     high: float
+    note: str = ""
+    """What else there is to say of it, in a few words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

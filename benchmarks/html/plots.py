@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from benchmarks.html.model import Cost, HeatMap, Line, Recovery, Spread, Sweep
+from benchmarks.html.model import Bar, Cost, HeatMap, Line, Recovery, Spread, Sweep
 from benchmarks.html.numbers import number, percentile, short
 from benchmarks.html.style import Palette, axis, layout_of, log_axis, vertical
 from producers.events import JSON
@@ -141,6 +141,10 @@ def heat(of: HeatMap, brightest: int, low: int, high: int) -> Plot:
     return Plot(title=of.lane, lane=of.lane, label=label, height=220, data=[trace], layout=layout_of(x, y))
 
 
+def _told(bar: Bar) -> str:
+    return f"{number(bar.value)}, {bar.note}" if bar.note else number(bar.value)
+
+
 def cost(of: Cost, palette: Palette) -> Plot:
     """Return one cost as bars, with the range over rounds."""
     trace: dict[str, JSON] = {
@@ -158,17 +162,21 @@ def cost(of: Cost, palette: Palette) -> Plot:
     # The figure stands to the right of the range, where the eye looks for it; the axis isn't needed then.
     values: list[Mapping[str, JSON]] = [
         {
-            "x": short(bar.high), "y": escape(bar.lane), "text": number(bar.value), "xanchor": "left", "xshift": 6,
+            "x": short(bar.high), "y": escape(bar.lane), "text": _told(bar), "xanchor": "left", "xshift": 6,
             "showarrow": False, "font": {"color": "var(--ink)", "size": 12},
         }
         for bar in of.bars
     ]  # fmt: skip
-    x = axis("", range=[0, highest * 1.22], showticklabels=False, ticks="", showgrid=False)
+    x = axis(
+        "",
+        range=[0, highest * (1.45 if any(bar.note for bar in of.bars) else 1.22)],
+        showticklabels=False,
+        ticks="",
+        showgrid=False,
+    )
     y = axis("", autorange="reversed", ticks="", type="category", showgrid=False, automargin=True)
     least = min(of.bars, key=lambda bar: bar.value)
-    label = (
-        f"{of.title}, {of.unit}: {', '.join(f'{bar.lane} {number(bar.value)}' for bar in of.bars)}; least {least.lane}."
-    )
+    label = f"{of.title}, {of.unit}: {', '.join(f'{bar.lane} {_told(bar)}' for bar in of.bars)}; least {least.lane}."
     layout: dict[str, JSON] = dict(layout_of(x, y)) | {"annotations": values, "bargap": 0.35, "hovermode": "closest"}
     return Plot(
         title=f"{of.title}, {of.unit}",
