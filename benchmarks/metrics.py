@@ -59,6 +59,14 @@ _ENGINE_LAG: Final = (
     "from when the kernel had received what completes an event to the load engine's own receive time, which is the end "
     "of the latency; measured on asyncio's own event loop, whose sockets, unlike uvloop's, can be asked."
 )
+_INTERARRIVAL: Final = (
+    "from one event's receipt to the next one's, of a reader; 0 where both came in one piece. Of tokens it is what "
+    "some tools call inter-token latency (ITL), and others TPOT."
+)
+_TPOT: Final = (
+    "(last token's receipt - first token's) / (tokens - 1), of a stream; tools that count from the request say "
+    "otherwise."
+)
 _FIRST: Final = "from the start of the request to the first event, the connection apart."
 _CONNECT: Final = "for TCP, and TLS and an upgrade where there are any."
 _RECOVERY: Final = "from when a reader's connection was cut to the next event that it hadn't got before."
@@ -115,6 +123,17 @@ _ALL: Final = (
     *_times("lag", "lag", "harness lag", "from when an event was due to when the pacer's process woke for it.", 50, 99),
     *_times("queueing", "queueing", "queueing", "from when the pacer woke to when the event was in the log.", 50, 99),
     *_times("delivery", "delivery", "delivery", "from in the log to received, which is the lane's part.", 50, 99),
+    *_times("interarrival", "inter-arrival", "inter-arrival time", _INTERARRIVAL, 50, 99),
+    *_times("tpot", "TPOT", "time per output token", _TPOT, 50, 90),
+    Metric(
+        name="jitter_ms",
+        title="jitter",
+        unit="ms",
+        meaning=(
+            "Interarrival jitter as RFC 3550 (6.4.1) has it, J += (|D| - J) / 16 over a reader's events, D being the "
+            "difference of two successive latencies; the median reader's."
+        ),
+    ),
     *_times("engine_lag", "engine lag", "engine lag", _ENGINE_LAG, 50, 99),
     *_times("first_event", "first event", "time to the first event", _FIRST, 50, 90, 99, 100),
     *_times("connect", "connect", "time to make a connection", _CONNECT, 50, 99),

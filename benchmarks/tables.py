@@ -17,6 +17,8 @@ from benchmarks.results import Header, Result
 
 NOTHING: Final = "-"
 FLOOR_MULTIPLE: Final = "floor_multiple"
+PARTS: Final = ("", "Where the time went", "Between events")
+"""Titles of a kind's tables; the first one's is its own."""
 GATE: Final = "faults"
 GATE_NOTE: Final = "faults: events lost/repeated/reordered."
 
@@ -39,10 +41,10 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
         if of_kind:
             kind, part = kinds.discover()[name], header.scenario.part(name)
             for number, metrics in enumerate(kind.tables):
-                title = part.title() if number == 0 else ""
+                title = PARTS[number] or part.title()
                 notes = (*part.notes(), *_ceilings(header, of_kind), *(_trace(header) if kind.traced else ()))
                 shown = metrics if number else _with_clients(metrics, of_kind)
-                found += _table(title, _with_floor(shown), of_kind, notes)
+                found += _table(title, _with_floor(shown), of_kind, () if number else notes, first=number == 0)
     return found
 
 
@@ -84,33 +86,23 @@ def _in_order(header: Header, results: Sequence[Result]) -> list[str]:
     return [lane for lane in header.scenario.lanes if lane in there] + sorted(set(there) - {*header.scenario.lanes})
 
 
-def _table(title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes: tuple[str, ...]) -> list[Table]:
-    """Return a table, or none if there is nothing in it; one without a *title* is the parts of the one before."""
+def _table(
+    title: str, metrics: Sequence[Metric], of_kind: Sequence[Row], notes: tuple[str, ...], *, first: bool
+) -> list[Table]:
+    """Return a table; the *first* one of a kind says what came of the gate, others aren't there if they are empty."""
     shown = [metric for metric in metrics if any(metric.name in row.figures for row in of_kind)]
-    if not shown and not title:
+    if not shown and not first:
         return []
     points = list(dict.fromkeys(name for row in of_kind for name in row.point))
     few = [metric for metric in metrics if any(_lacks(row, metric) for row in of_kind)]
+    there = [row for row in of_kind if first or any(metric.name in row.figures for metric in shown)]
+    head = ("lane", *points, *(("trials", GATE) if first else ()), *(_title(metric) for metric in shown))
     return [
         Table(
-            title=title or "Where the time went",
-            head=(
-                "lane",
-                *points,
-                *(("trials", GATE) if title else ()),
-                *(_title(metric) for metric in shown),
-            ),
-            rows=tuple(
-                _cells(row, points, shown, whole=bool(title))
-                for row in of_kind
-                if title or any(metric.name in row.figures for metric in shown)
-            ),
-            notes=(
-                *(notes if title else ()),
-                *((GATE_NOTE,) if title else ()),
-                *_meanings(shown),
-                *too_few(few),
-            ),
+            title=title,
+            head=head,
+            rows=tuple(_cells(row, points, shown, whole=first) for row in there),
+            notes=(*notes, *((GATE_NOTE,) if first else ()), *_meanings(shown), *too_few(few, shown)),
         )
     ]
 
@@ -246,10 +238,10 @@ def gate(row: Row) -> str:
     return f"{counts}\noverloaded" if row.overloaded else counts
 
 
-def too_few(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """Return the note on percentiles that aren't printed."""
-    if not metrics:
-        return ()
-    at = sorted({metric.histogram[1] for metric in metrics if metric.histogram is not None})
+def too_few(few: Sequence[Metric], shown: Sequence[Metric]) -> tuple[str, ...]:
+    """Return the notes on percentiles that aren't printed: of some of the lanes, and of all."""
+    at = sorted({metric.histogram[1] for metric in few if metric in shown and metric.histogram is not None})
     needed = ", ".join(f"{MIN_BEYOND * 100 / (100 - value):,.0f} for p{value:g}" for value in at)
-    return (f"-: too few samples; a percentile is printed if at least {MIN_BEYOND} lie beyond it ({needed}).",)
+    rule = f"-: too few samples; a percentile is printed if at least {MIN_BEYOND} lie beyond it ({needed})."
+    absent = ", ".join(metric.title for metric in few if metric not in shown)
+    return (*((rule,) if at else ()), *((f"Not shown, for too few samples: {absent}.",) if absent else ()))

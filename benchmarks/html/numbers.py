@@ -16,7 +16,12 @@ def number(value: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """Return a ratio with two digits behind the point, more of them near zero: 0.97, 12.3, 0.0042."""
+    """Return a ratio with two digits behind the point, more of them near zero: 0.97, 12.3, 0.0042.
+
+    Beyond a thousandth and a thousand it says nothing but that.
+    """
+    if not 0.001 <= ratio <= 1000:
+        return "<0.001" if ratio < 1 else ">1,000"
     return f"{ratio:.2f}" if 0.095 <= ratio < 9.995 else number(ratio)
 
 

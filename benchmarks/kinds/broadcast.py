@@ -9,6 +9,7 @@ from pydantic import Field
 
 from benchmarks import latency
 from benchmarks.figures import Figures
+from benchmarks.intervals import add_intervals
 from benchmarks.kinds import Kind
 from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from benchmarks.plan import Params
@@ -79,6 +80,7 @@ def figures(recorded: Recorded) -> Figures:
     """Return the latencies of all deliveries; an event is one independent sample, however many got it."""
     found = Figures()
     latency.add_latency(recorded, found)
+    add_intervals(recorded, found)
     return found
 
 
@@ -92,6 +94,7 @@ KIND: Final = Kind(
             *("server_us_per_event", "server_cpu"),
         ),
         ("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
+        ("interarrival_p50_ms", "interarrival_p99_ms", "jitter_ms"),
     ),
     alone=True,
     expects_one=True,

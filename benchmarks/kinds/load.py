@@ -12,6 +12,7 @@ from pydantic import Field
 from benchmarks import latency
 from benchmarks.expected import expect
 from benchmarks.figures import Figures
+from benchmarks.intervals import add_intervals
 from benchmarks.kinds import Kind
 from benchmarks.kinds.settings import CHECKED, Deadline, Rounds
 from benchmarks.plan import Session
@@ -112,6 +113,7 @@ def figures(recorded: Recorded) -> Figures:
     found = Figures()
     latency.add_latency(recorded, found)
     latency.add_first_event(recorded, found)
+    add_intervals(recorded, found)
     return found
 
 
@@ -128,6 +130,7 @@ KIND: Final = Kind(
             *("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
             *("connect_p50_ms", "first_event_p50_ms"),
         ),
+        ("interarrival_p50_ms", "interarrival_p99_ms", "tpot_p50_ms", "tpot_p90_ms", "jitter_ms"),
     ),
     elsewhere=True,
     any_client=True,

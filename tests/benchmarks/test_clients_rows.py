@@ -106,7 +106,7 @@ def test_a_clients_cost_is_compared_and_the_harnesss_is_not(tmp_path: Path) -> N
     assert [entry.lane for entry in entries if entry.metric == ENGINE] == ["sse+httpx2"]
     (table, *_) = tables._table(
         "", [METRICS[name] for name in tables._with_clients(("in_time",), rows(results, "broadcast"))],
-        rows(results, "broadcast"), (),
+        rows(results, "broadcast"), (), first=True,
     )  # fmt: skip
     assert table.head[-1] == "engine\nµs/event"
     assert tables._with_clients(("in_time",), rows(results, "broadcast", ["sse"])) == ("in_time",)

@@ -100,9 +100,11 @@ def test_terminal(header: Header, finished: list[Result]) -> None:
     text = printed(header, finished)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100
-    of_load, parts, saturated = rows_of(text, "sse")
+    of_load, parts, between, saturated = rows_of(text, "sse")
     assert of_load == ["sse", "1", "0/0/0", "1.00", "1.00", "1.00", "1.00", "100%", "27.3", "3%"]
     assert parts == ["sse", "0.10", "0.10", "0.20", "0.20", "0.70", "0.70"]  # of two clients there is no p50
+    assert "Not shown, for too few samples: connect p50, first event p50." in text
+    assert between == ["sse", "1.00", "1.00", "0.00"]
     assert saturated == ["sse", "1", "0/0/0", "1,000", "30.0", "3%", "60.0", "6%"]
     assert "1/0/0" in text
     assert "REFUSED" in text
@@ -114,7 +116,8 @@ def test_terminal(header: Header, finished: list[Result]) -> None:
 
 
 def test_tables_of_a_kind_say_what_their_columns_mean(header: Header, finished: list[Result]) -> None:
-    load_table, parts, saturated = tables.tables(header, finished)
+    load_table, parts, between, saturated = tables.tables(header, finished)
+    assert between.title == "Between events"
     assert load_table.title == "Under load: 20 clients, each with its own stream of tokens"
     assert load_table.head[:3] == ("lane", "trials", "faults")
     assert any(

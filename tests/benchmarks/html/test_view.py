@@ -145,4 +145,4 @@ def test_numbers(value: float, text: str) -> None:
 
 
 def test_ratios() -> None:
-    assert [times(ratio) for ratio in (0.0042, 0.97, 12.34, math.inf)] == ["0.00420", "0.97", "12.3", "inf"]
+    assert [times(ratio) for ratio in (0.0042, 0.97, 12.34, math.inf)] == ["0.00420", "0.97", "12.3", ">1,000"]
