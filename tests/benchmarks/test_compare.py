@@ -111,7 +111,7 @@ def test_all_lanes(tmp_path: Path, scenario: Path) -> None:
     for lane in PRODUCT_LANES:
         cells = rows_of(done.stdout, lane)
         assert [row[1:3] for row in cells if "0/0/0" in row] == [["1", "0/0/0"]] * 2
-        assert len(cells) == 3  # load, parts, saturated
+        assert len(cells) == 4  # load, its parts, between events, saturated
     first = json.loads((out / results.FILE).read_bytes().splitlines()[0])
     assert (first["schema"], first["version"]) == ("streamlanes.results", 2)
     header, finished = results.read(out)

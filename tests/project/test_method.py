@@ -33,8 +33,9 @@ def spread(folder: Path) -> None:
     """Make the trial's latencies differ, as real ones do."""
     random_ = random.Random(1)
     ((engine, (column,)),) = read_engines(folder)
+    latest = 0
     for place, at in enumerate(column.received):
-        column.received[place] = at + round(random_.lognormvariate(0, 0.5) * MS)
+        latest = column.received[place] = max(latest, at + round(random_.lognormvariate(0, 0.5) * MS))
     write_record(folder, 0, pack(engine, [column]))
 
 
