@@ -38,7 +38,7 @@ class Environment:
     kernel: str
     sysctls: Mapping[str, str]
     open_files: int
-    """Soft limit."""
+    """Hard limit, up to which the server and the engine raise their own."""
     python: str
     packages: Mapping[str, str]
     event_loop: str
@@ -62,7 +62,7 @@ def environment(placement: Placement) -> Environment:
         clock_source=_read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         kernel=f"{platform.system()} {platform.release()}",
         sysctls={name: _read(Path("/proc/sys") / name.replace(".", "/")) for name in SYSCTLS},
-        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         python=f"{platform.python_implementation()} {sys.version.split()[0]}",
         packages={name: _version(name) for name in PACKAGES},
         event_loop=_first("uvloop", "asyncio"),

@@ -1,4 +1,5 @@
-"""The harness against faults that are known: a server that freezes, a lane that is late, one that loses events.
+"""The harness against what is known: a server that freezes, a lane that is late, one that loses events, one that is
+the same, and a server that is faster than any lane.
 
 Where the machine's own timing is part of it, two of three tries must pass, and why one didn't is printed.
 """
@@ -7,25 +8,36 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from benchmarks import caveats
+from benchmarks import caveats, recorded
+from benchmarks.ceiling import measure, null_server
+from benchmarks.comparison import compare
+from benchmarks.histogram import Histogram
 from benchmarks.kinds.broadcast import Broadcast
 from benchmarks.kinds.calibration import Calibration
+from benchmarks.kinds.saturated import Saturated
 from benchmarks.processes import placement
-from benchmarks.results import Result
+from benchmarks.records import Spec
+from benchmarks.results import AGAIN, Result
+from benchmarks.server import serving
+from benchmarks.servers.null import LANES, STREAM
 from benchmarks.shards import processes
 from benchmarks.subjects import Lane
 from benchmarks.summarise import summarise
+from benchmarks.tasks import Again
 from benchmarks.trial import Site, TrialPlan, run_trial
-from benchmarks.workload import Workload
+from benchmarks.workload import Network, Workload
 from producers.wire import SSE
 from tests.benchmarks.faulty_lanes import LATER, install
 
@@ -50,6 +62,10 @@ def broadcast(seconds: float, readers: int = 4, rate: float = RATE) -> Workload:
 
 def measured(workload: Workload, site: Site, folder: Path, lane: str = "sse") -> Result:
     plan = TrialPlan(subject=Lane(name=lane, lane=lane, reader=SSE), workload=workload, round=1, seed=1)
+    return measured_plan(plan, site, folder)
+
+
+def measured_plan(plan: TrialPlan, site: Site, folder: Path) -> Result:
     run_trial(plan, folder, site, lambda _: None)
     return summarise(folder)
 
@@ -69,41 +85,62 @@ def two_of_three(attempt: Callable[[Path], None], folder: Path) -> None:
             return
 
 
-@contextmanager
-def frozen(url: str, pid: int | None, *, folder: Path, cpu: int | None) -> Iterator[str]:
-    """Stop the server for STALL seconds, a quarter into its stream of twice that time."""
-    assert pid is not None
-    workload = broadcast(2 * STALL)
-    over = threading.Event()
+def freezing(workload: Workload, stalls: list[float]) -> Network:
+    """Have the server stopped for STALL seconds, a quarter into the stream of *workload*, which is twice as long.
 
-    def freeze() -> None:
-        if not over.wait(workload.opens + STALL / 2):
+    *stalls* gets how long it really was. The pacer is another process, and goes on.
+    """
+
+    @contextmanager
+    def network(url: str, pid: int | None, *, folder: Path, cpu: int | None) -> Iterator[str]:
+        assert pid is not None
+        over = threading.Event()
+
+        def freeze() -> None:
+            if over.wait(workload.opens + STALL / 2):
+                return
+            began = time.monotonic()
             os.kill(pid, signal.SIGSTOP)
-            over.wait(STALL)
-            os.kill(pid, signal.SIGCONT)
+            try:
+                over.wait(STALL)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+                stalls.append(time.monotonic() - began)
 
-    thread = threading.Thread(target=freeze)
-    thread.start()
-    try:
-        yield url
-    finally:
-        over.set()
-        thread.join()
+        thread = threading.Thread(target=freeze)
+        thread.start()
+        try:
+            yield url
+        finally:
+            over.set()
+            thread.join()
+
+    return network
 
 
 @pytest.mark.usefixtures("on_linux")
 def test_a_stall_is_charged_to_every_event_that_it_delayed(site: Site, tmp_path: Path) -> None:
-    """An event that was due x seconds before the end of the stall is x late, and half of the events are in the stall:
-    so one tenth of all are later than 0.8 of it. A closed loop would have sent nothing meanwhile, and seen one.
+    """An event that was due x seconds before the end of the stall is x late, so latency falls evenly from the stall S
+    to 0 over the half of the events that were due in it: a share of (1 - x/S) / 2 of all is later than x. That is a
+    tenth at x = 0.8 S, the p90. A closed loop sends nothing meanwhile: it sees one event late, and its p90 isn't.
     """
+    workload = broadcast(2 * STALL)
 
     def attempt(folder: Path) -> None:
-        result = measured(dataclasses.replace(broadcast(2 * STALL), network=frozen), site, folder)
+        stalls: list[float] = []
+        result = measured(dataclasses.replace(workload, network=freezing(workload, stalls)), site, folder)
+        (stall,) = stalls
         assert result.verdict.ok, result.verdict.faults()
-        assert not result.overloaded
-        assert result.figures["latency_max_ms"] == pytest.approx(STALL * 1e3, rel=0.1)
-        assert result.figures["latency_p90_ms"] == pytest.approx(0.8 * STALL * 1e3, rel=0.1)
-        assert result.figures["lag_p50_ms"] < 20  # the pacer isn't the server, and went on
+        assert not result.overloaded  # it has caught up long before the end
+        assert result.figures["latency_max_ms"] == pytest.approx(stall * 1e3, rel=0.1)
+        assert result.figures["latency_p90_ms"] == pytest.approx(0.8 * stall * 1e3, rel=0.1)
+        queueing, lag = (Histogram.merged([result.histograms[name]]) for name in ("queueing", "lag"))
+        assert queueing.max == pytest.approx(stall * 1e9, rel=0.1)
+        assert lag.percentiles([90])[0] < 0.05 * stall * 1e9  # the pacer woke for the events when they were due
+        received = recorded.read(folder).readings[0].column.received
+        gaps = sorted(later - earlier for earlier, later in pairwise(received))
+        assert gaps[-1] == pytest.approx(stall * 1e9, rel=0.1)
+        assert gaps[round(0.9 * len(gaps))] < 0.1 * stall * 1e9  # what a closed loop would call its p90
 
     two_of_three(attempt, tmp_path)
 
@@ -124,7 +161,7 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("faulty")
 def test_a_lane_that_is_5_ms_later_comes_out_5_ms_later(site: Site, tmp_path: Path) -> None:
-    calm = broadcast(1.0, rate=50)  # so that each event is gone before the next one is due
+    calm = broadcast(0.5, rate=50)  # so that each event is gone before the next one is due
 
     def attempt(folder: Path) -> None:
         folder.mkdir()
@@ -142,8 +179,19 @@ def test_a_lane_that_drops_one_event_in_a_hundred_has_no_figures(site: Site, tmp
     assert (result.figures, result.histograms, result.heat) == ({}, {}, None)
 
 
-def test_500_connections_from_one_shard(site: Site, tmp_path: Path) -> None:
-    result = measured(broadcast(1.0, readers=500, rate=4), site, tmp_path / "many")
+@pytest.fixture
+def few_open_files() -> Iterator[None]:
+    """Set the limit as most shells have it, in small; what is started has it too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_open_files")
+def test_500_connections_from_one_shard(tmp_path: Path) -> None:
+    with processes(1, None) as engine:
+        result = measured(broadcast(1.0, readers=500, rate=4), Site(placement(), engine), tmp_path / "many")
     assert result.verdict.ok, result.verdict.faults()
     assert (result.readers, result.events) == (500, 500 * 4)
 
@@ -151,10 +199,71 @@ def test_500_connections_from_one_shard(site: Site, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_5000_connections_from_one_shard(site: Site, tmp_path: Path) -> None:
+    began = time.monotonic()
     result = measured(broadcast(4.0, readers=5_000, rate=1), site, tmp_path / "many")
+    print(f"5,000 connections: {time.monotonic() - began:.1f} s, {result.figures}")  # noqa: T201 (for `pytest -s`)
     assert result.verdict.ok, result.verdict.faults()
     assert (result.readers, result.events) == (5_000, 5_000 * 4)
-    print(result.figures)  # noqa: T201 (for `pytest -s`)
+
+
+@pytest.fixture(scope="module")
+def ratio(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], float]]:
+    """Give what multiple of a lane's saturated rate the engine takes from the null server."""
+    part = Saturated(events=20_000, seconds=0.3)
+    (workload,) = part.workloads(seed=1, round_number=1, trace=None)
+    task = Again(stream=STREAM, events=part.events, seconds=part.seconds)
+
+    def rate(lane: str, url: str, pid: int | None) -> float:
+        spec = Spec(url=url, lane=lane, reader=LANES[lane], server_pid=pid, deadline=20.0, task=task)
+        return measure(site.engine, spec).rate
+
+    with (
+        serving(tmp_path_factory.mktemp("lanes"), site.where, workload.options) as ours,
+        null_server(tmp_path_factory.mktemp("null"), cpu=site.where.server, events=part.events) as null,
+    ):
+        yield lambda lane: rate(lane, *null) / rate(lane, ours.url, ours.pid)
+
+
+ENGINE_BOUND: Final = pytest.mark.xfail(
+    raises=AssertionError,
+    reason="our server frames these wires in less time than the engine takes for an event: METHOD's rule isn't kept, "
+    "and reports have a caveat with the ratio",
+)
+
+
+@pytest.mark.usefixtures("on_linux")
+@pytest.mark.parametrize(
+    "lane", ["ws", "poll", pytest.param("sse", marks=ENGINE_BOUND), pytest.param("ndjson", marks=ENGINE_BOUND)]
+)
+def test_the_engine_takes_twice_what_a_lane_gives(lane: str, ratio: Callable[[str], float], tmp_path: Path) -> None:
+    """Polls wait for round trips: their ratio is printed only."""
+
+    def attempt(_: Path) -> None:
+        found = ratio(lane)
+        print(f"the engine's ceiling: x{found:.2f} of {lane}")  # noqa: T201 (for `pytest -s`)
+        assert found >= (0 if lane == "poll" else caveats.CEILING)
+
+    two_of_three(attempt, tmp_path)
+
+
+def test_a_lane_against_itself_is_not_told_to_differ(site: Site, tmp_path: Path) -> None:
+    """Three rounds of the lane entered twice: the 95 % interval of its CPU ratio has 1 in it, 19 times out of 20."""
+    short = broadcast(0.5)
+
+    def attempt(folder: Path) -> None:
+        folder.mkdir()
+        trials = [
+            TrialPlan(subject=Lane(name=name, lane="sse", reader=SSE), workload=short, round=number, seed=1)
+            for number in (1, 2, 3)
+            for name in (("sse", f"sse{AGAIN}") if number % 2 else (f"sse{AGAIN}", "sse"))
+        ]
+        results = [measured_plan(plan, site, folder / plan.name) for plan in trials]
+        assert all(result.verdict.ok for result in results)
+        (ratio,) = compare(results, ["sse"], metrics=["server_us_per_event"]).entries
+        assert (ratio.lane, ratio.rounds) == (f"sse{AGAIN}", 3)
+        assert ratio.low <= 1 <= ratio.high, f"{ratio.ratio:.3f}, {ratio.low:.3f} to {ratio.high:.3f}"
+
+    two_of_three(attempt, tmp_path)
 
 
 @pytest.mark.usefixtures("on_linux")
