@@ -15,8 +15,8 @@ help: # what there is
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
 
-test: $(READY) # all tests but the long ones
-	$(RUN)pytest --numprocesses=auto --dist=worksteal $(ARGS)
+test: $(READY) # all tests but the long ones; they wait more than they work, so three at a time, also on two CPUs
+	$(RUN)pytest --numprocesses=3 --dist=worksteal $(ARGS)
 
 test-long: $(READY) # the tests that take minutes, such as 2,000 examples of readers under faults
 	$(RUN)pytest -m long $(ARGS)
