@@ -15,13 +15,14 @@ from benchmarks.html.distributions import Place, counting, names, representative
 from benchmarks.html.numbers import listed, number
 from benchmarks.html.words import PRINCIPAL
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import Header, Result, TargetInfo
+from benchmarks.results import ALONE, Header, Result, TargetInfo
 
 
 def view(header: Header, results: Sequence[Result], comparisons: Comparisons, doubts: Sequence[str]) -> model.Report:
     """Return the page of a run; *doubts*: its caveats, a sentence each."""
-    lanes = tuple(dict.fromkeys([*header.scenario.lanes, *(result.lane for result in results)]))
-    ordered = sorted(results, key=lambda result: (lanes.index(result.lane), result.round))
+    read = [result for result in results if result.lane != ALONE]  # nobody's lane: the tables have its cost
+    lanes = tuple(dict.fromkeys([*header.scenario.lanes, *(result.lane for result in read)]))
+    ordered = sorted(read, key=lambda result: (lanes.index(result.lane), result.round))
     places: dict[Place, list[Result]] = {}
     for result in ordered:
         places.setdefault((result.kind, tuple(result.point.items())), []).append(result)
