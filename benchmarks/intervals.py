@@ -20,8 +20,9 @@ def add_intervals(recorded: Recorded, found: Figures) -> None:
     Raises FileNotFoundError for a stream without a journal.
     """
     readings = [reading for reading in recorded.readings if len(reading.column.received) > 1]
-    found.times("interarrival", (later - one for _, column in readings for one, later in pairwise(column.received)))
-    spans = [(column.received[-1] - column.received[0], len(column.received) - 1) for _, column in readings]
+    columns = [[recorded.own_time.at(at_ns) for at_ns in column.received] for _, column in readings]
+    found.times("interarrival", (later - one for received in columns for one, later in pairwise(received)))
+    spans = [(received[-1] - received[0], len(received) - 1) for received in columns]
     found.times("tpot", (span // steps for span, steps in spans))
     if recorded.one_clock and readings:
         dues = {

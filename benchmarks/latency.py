@@ -50,14 +50,15 @@ def add_latency(recorded: Recorded, found: Figures) -> None:
     found.times("latency", times.latency, samples)
     for name in ("lag", "queueing", "delivery"):
         found.times(name, getattr(times, name), samples)
-    begin_ns, end_ns = recorded.window_ns
+    begin_ns, _ = recorded.window_ns
     deadline_ns = recorded.trial.deadline * 1e9
+    due = array("q", map(recorded.own_time.at, times.due))
     in_time = sum(value <= deadline_ns for value in times.latency)
     found.numbers["in_time"] = in_time / len(times.latency)
-    found.numbers["goodput"] = in_time / (end_ns - begin_ns) * 1e9
+    found.numbers["goodput"] = in_time / recorded.span_ns * 1e9
     found.deliveries = sum(received >= begin_ns for _, column in recorded.readings for received in column.received)
-    found.heat = heat(times.due, times.latency)
-    found.backlog = backlog_grew(times.due, times.latency, deadline_ns)
+    found.heat = heat(due, times.latency)
+    found.backlog = backlog_grew(due, times.latency, deadline_ns)
     found.caveats += caveats.harness_lag(found.numbers.get("lag_p99_ms"), found.numbers.get("latency_p50_ms"))
 
 
@@ -74,10 +75,10 @@ def add_first_event(recorded: Recorded, found: Figures) -> None:
 
 def _add_rate(recorded: Recorded, found: Figures) -> None:
     """Add the deliveries a second: what the readers can tell of a stream's pace without its journal."""
-    begin_ns, end_ns = recorded.window_ns
+    begin_ns, _ = recorded.window_ns
     if len({(engine.boot_id, engine.time_namespace) for engine in recorded.engines}) == 1:
         found.deliveries = sum(received >= begin_ns for _, column in recorded.readings for received in column.received)
-        found.numbers["rate"] = found.deliveries / (end_ns - begin_ns) * 1e9
+        found.numbers["rate"] = found.deliveries / recorded.span_ns * 1e9
 
 
 def heat(due: Sequence[int], latency: Sequence[int]) -> Heat:

@@ -21,9 +21,11 @@ class _Bars:
         self._run = progress.add_task("trials", total=trials, count=f"0/{trials}")
         self._trial = progress.add_task("", total=None, count="")
 
-    def started(self, trial: TrialPlan) -> None:
-        name = f"{trial.workload.kind} {trial.subject.name}, round {trial.round}"
-        seconds = trial.workload.duration
+    def started(self, trials: Sequence[TrialPlan]) -> None:
+        kind, number = trials[0].workload.kind, trials[0].round
+        what = trials[0].subject.name if len(trials) == 1 else f"{len(trials)} lanes in turns"
+        name = f"{kind} {what}, round {number}"
+        seconds = max(trial.workload.duration for trial in trials)
         self._progress.update(self._trial, description=name, total=seconds, completed=0, count=f"{seconds:.0f} s")
 
     def going_on(self, seconds: float) -> None:
@@ -42,7 +44,7 @@ class _Lines:
         self._trials = trials
         self._finished = 0
 
-    def started(self, trial: TrialPlan) -> None:
+    def started(self, trials: Sequence[TrialPlan]) -> None:
         pass
 
     def going_on(self, seconds: float) -> None:
@@ -55,10 +57,10 @@ class _Lines:
 
 
 @contextmanager
-def watching(console: Console, trials: Sequence[TrialPlan]) -> Iterator[Observer]:
-    """Show how the run of *trials* goes on until the block ends."""
+def watching(console: Console, trials: int) -> Iterator[Observer]:
+    """Show how the run of so many *trials* goes on until the block ends."""
     if not console.is_terminal:
-        yield _Lines(console, len(trials))
+        yield _Lines(console, trials)
         return
     columns = (
         TextColumn("{task.description:<28}"),
@@ -67,7 +69,7 @@ def watching(console: Console, trials: Sequence[TrialPlan]) -> Iterator[Observer
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bars(progress, len(trials))
+        yield _Bars(progress, trials)
 
 
 def describe(result: Result) -> str:

@@ -31,6 +31,7 @@ from pydantic import Field, TypeAdapter
 from benchmarks.clocks import IdleCost, ProcessTime, TCPCount
 from benchmarks.expected import Expected
 from benchmarks.tasks import Task
+from benchmarks.turns import Turns
 
 CLIENT: Final = "+"
 """Stands between a lane and the library that reads it, in the names of rows, and of the engine's readers."""
@@ -188,6 +189,8 @@ class Trial:
     """Seconds from due to received, for goodput."""
     warm_up: float
     """Seconds from when an audience's first event is due in which events are left out of all figures."""
+    turns: Turns | None = None
+    """In which its events were due; None: it was run alone."""
     expected: tuple[Expected, ...]
     """Of each reader; or one for all of them."""
     boot_id: str

@@ -112,7 +112,7 @@ class Result:
     overloaded: bool
     """Its latencies are of a backlog, so it has none."""
     window_ns: int
-    """From the start of the window to the last reader's end."""
+    """From the start of the window to the last reader's end, by the trial's own time (see `turns`)."""
     figures: Mapping[str, float]
     """By the names of `metrics`; what isn't known, or hasn't samples enough, is absent."""
     histograms: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""A run: the trials of a schedule, one after the other, each summarised and kept as soon as it has ended."""
+"""A run: the trials of a schedule, each summarised and kept as soon as it has ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from benchmarks import results
 from benchmarks.results import Result
 from benchmarks.summarise import summarise
-from benchmarks.trial import Site, TrialPlan, run_trial
+from benchmarks.trial import Place, Site, TrialPlan, run_together
 
 RAW: Final = "raw"
 OVERHEAD: Final = 1.0
@@ -20,12 +20,12 @@ OVERHEAD: Final = 1.0
 class Observer(Protocol):
     """Told how a run goes on."""
 
-    def started(self, trial: TrialPlan) -> None:
-        """A trial begins."""
+    def started(self, trials: Sequence[TrialPlan]) -> None:
+        """Trials begin, side by side if there are several."""
         ...
 
     def going_on(self, seconds: float) -> None:
-        """The trial has been going on for so long."""
+        """They have been going on for so long."""
         ...
 
     def finished(self, result: Result) -> None:
@@ -33,30 +33,43 @@ class Observer(Protocol):
         ...
 
 
-def run(trials: Sequence[TrialPlan], folder: Path, site: Site, observer: Observer) -> None:
+def run(trials: Sequence[Sequence[TrialPlan]], folder: Path, sites: Sequence[Site], observer: Observer) -> None:
     """Run *trials* into *folder*, which has the header of its results; a trial may lead to others on its lane.
 
-    Interrupted, it leaves the finished trials' results, the raw results of all, and no process.
+    Each entry's trials are run side by side, each at one of the *sites*, of which there are as many as that takes (see
+    `width`). Interrupted, it leaves the finished trials' results, the raw results of all, and no process.
     """
-    for trial in trials:
-        following: TrialPlan | None = trial
-        while following is not None:
-            result = _run(following, folder, site, observer)
-            then = following.workload.then
-            workload = None if then is None else then(result)
-            following = None if workload is None else dataclasses.replace(following, workload=workload)
+    for together in trials:
+        for trial, result in zip(together, _run(together, folder, sites, observer), strict=True):
+            _follow(trial, result, folder, sites, observer)
 
 
-def _run(trial: TrialPlan, folder: Path, site: Site, observer: Observer) -> Result:
-    observer.started(trial)
-    raw = folder / RAW / trial.name
-    run_trial(trial, raw, site, observer.going_on)
-    result = summarise(raw)
-    results.append(folder, result)
-    observer.finished(result)
-    return result
+def width(trials: Sequence[Sequence[TrialPlan]]) -> int:
+    """Return how many of *trials* are run side by side, at the most."""
+    return max(map(len, trials), default=1)
 
 
-def seconds(trials: Sequence[TrialPlan]) -> float:
+def seconds(trials: Sequence[Sequence[TrialPlan]]) -> float:
     """Return about how long *trials* take."""
-    return sum(trial.workload.duration + OVERHEAD for trial in trials)
+    return sum(max(trial.workload.duration for trial in together) + OVERHEAD * len(together) for together in trials)
+
+
+def _follow(trial: TrialPlan, result: Result, folder: Path, sites: Sequence[Site], observer: Observer) -> None:
+    """Run what *trial* leads to."""
+    while trial.workload.then is not None:
+        workload = trial.workload.then(result)
+        if workload is None:
+            return
+        trial = dataclasses.replace(trial, workload=workload)
+        (result,) = _run([trial], folder, sites, observer)
+
+
+def _run(trials: Sequence[TrialPlan], folder: Path, sites: Sequence[Site], observer: Observer) -> list[Result]:
+    observer.started(trials)
+    places = [Place(trial, folder / RAW / trial.name, site) for trial, site in zip(trials, sites, strict=False)]
+    run_together(places, observer.going_on)
+    found = [summarise(place.folder) for place in places]
+    for result in found:
+        results.append(folder, result)
+        observer.finished(result)
+    return found

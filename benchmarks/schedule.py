@@ -1,9 +1,13 @@
-"""Which trials are run, in which order: rounds of all rows, shuffled within each round, from a seed."""
+"""Which trials are run, in which order: rounds of all rows, shuffled within each round, from a seed.
+
+Where the lanes of a workload take turns, their trials are one entry, and run side by side.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks import kinds
 from benchmarks.records import CLIENT
@@ -11,21 +15,27 @@ from benchmarks.scenario import Scenario
 from benchmarks.subjects import Contestant
 from benchmarks.trace import Trace
 from benchmarks.trial import TrialPlan
-from benchmarks.workload import without_readers
+from benchmarks.workload import in_turn, without_readers
 
 
 def schedule(
-    scenario: Scenario, subjects: Sequence[Contestant], trace: Trace | None = None, *, alone: Contestant | None = None
-) -> list[TrialPlan]:
-    """Return the trials of a run; *alone* is the server of those in which nobody reads.
+    scenario: Scenario,
+    subjects: Sequence[Contestant],
+    trace: Trace | None = None,
+    *,
+    alone: Contestant | None = None,
+    side_by_side: bool = True,
+) -> list[tuple[TrialPlan, ...]]:
+    """Return the trials of a run, those that are run together in one; *alone* is the server that nobody reads from.
 
+    Without *side_by_side* all are run alone: where there is no engine for each, or one server for all of them.
     Everything random comes from the scenario's seed.
     """
     # The order of an experiment, not cryptography.
     rng = random.Random(scenario.seed)  # noqa: S311
     parts = [scenario.part(kind) for kind in scenario.parts]
     known = kinds.discover()
-    trials: list[TrialPlan] = []
+    trials: list[tuple[TrialPlan, ...]] = []
     for number in range(1, scenario.rounds() + 1):
         workloads = [
             workload
@@ -33,19 +43,32 @@ def schedule(
             if number <= part.rounds
             for workload in part.workloads(seed=scenario.seed, round_number=number, trace=trace)
         ]
-        round_trials = [
-            TrialPlan(subject=subject, workload=workload, round=number, seed=scenario.seed)
-            for workload in workloads
-            for subject in subjects
-            # The harness's instruments are about the load engine's own readers.
-            if not (known[workload.kind].instrument and CLIENT in subject.reader)
-        ]
-        if alone is not None:
-            round_trials += [
-                TrialPlan(subject=alone, workload=without_readers(workload), round=number, seed=scenario.seed)
-                for workload in workloads
-                if known[workload.kind].alone
+        of_round: list[tuple[TrialPlan, ...]] = []
+        for workload in workloads:
+            plans = [
+                TrialPlan(subject=subject, workload=workload, round=number, seed=scenario.seed)
+                for subject in subjects
+                # The harness's instruments are about the load engine's own readers.
+                if not (known[workload.kind].instrument and CLIENT in subject.reader)
             ]
-        rng.shuffle(round_trials)
-        trials += round_trials
+            if alone is not None and known[workload.kind].alone:
+                plans.append(TrialPlan(subject=alone, workload=workload, round=number, seed=scenario.seed))
+            rng.shuffle(plans)
+            of_round += _batches(plans, alone, side_by_side=side_by_side)
+        rng.shuffle(of_round)
+        trials += of_round
     return trials
+
+
+def _batches(
+    plans: Sequence[TrialPlan], alone: Contestant | None, *, side_by_side: bool
+) -> list[tuple[TrialPlan, ...]]:
+    """Return the trials of one workload, in turns or one by one; nobody reads in *alone*'s."""
+    turns = side_by_side and any(plan.workload.turn for plan in plans)
+    timed = plans
+    if turns:
+        timed = [replace(one, workload=in_turn(one.workload, at, len(plans))) for at, one in enumerate(plans)]
+    complete = [
+        replace(plan, workload=without_readers(plan.workload)) if plan.subject is alone else plan for plan in timed
+    ]
+    return [tuple(complete)] if turns else [(plan,) for plan in complete]

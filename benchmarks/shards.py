@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
-from typing import Final, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Final, ParamSpec, Self, TypeVar
 
 from benchmarks.engine import shard
 from benchmarks.engine.shard import ShardError, work
@@ -115,32 +116,67 @@ def prepare(engine: Executor, reader: str, count: int) -> None:
         raise ShardError(f"the load engine wasn't ready in {READY_SECONDS:.0f} s")
 
 
+class Drive:
+    """Specs that are being carried out, all at the same time. A context manager, which gives up what hasn't ended."""
+
+    def __init__(self, engine: Executor, specs: Sequence[bytes], timeout: float) -> None:
+        """Begin with *specs*. Raises ShardError; in *timeout* seconds they have to be done."""
+        self._engine = engine
+        self._timeout = timeout
+        self._began = time.monotonic()
+        with _alive():
+            self._futures = [engine.submit(work, spec) for spec in specs]
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going on."""
+        return time.monotonic() - self._began
+
+    def wait(self, seconds: float) -> Sequence[Record] | None:
+        """Wait for up to *seconds*; return the records in the order of the specs, None if there is more to wait for.
+
+        Raises ShardError for a shard that fails, dies, or takes too long.
+        """
+        done, waiting = wait(self._futures, timeout=seconds, return_when=FIRST_EXCEPTION)
+        with _alive():
+            ended = [future.result() for future in self._futures if future in done]  # raises what a shard failed with
+        if not waiting:
+            return [Record(*record) for record in ended]
+        if self.seconds > self._timeout:
+            raise ShardError(f"the load engine took longer than {self._timeout:.0f} s")
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        given_up = [future for future in self._futures if not future.cancel() and not future.done()]
+        if isinstance(self._engine, Processes) and (given_up or any(_is_broken(future) for future in self._futures)):
+            self._engine.renew()  # the next trial isn't to wait for them; a cluster sees to its workers itself
+
+
 def drive(
     engine: Executor, specs: Sequence[bytes], timeout: float, progress: Callable[[float], None]
 ) -> Sequence[Record]:
-    """Carry out *specs*, all at the same time, and return their records in the same order.
+    """Carry out *specs* and return their records in the same order (see `Drive`). Raises ShardError.
 
-    *progress* is told now and then how many seconds have passed. Raises ShardError for a shard that fails, dies, or
-    takes longer than *timeout* seconds.
+    *progress* is told now and then how many seconds have passed.
     """
-    began = time.monotonic()
-    futures = [engine.submit(work, spec) for spec in specs]
+    with Drive(engine, specs, timeout) as driven:
+        progress(driven.seconds)
+        while (records := driven.wait(PROGRESS_SECONDS)) is None:
+            progress(driven.seconds)
+    return records
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
     try:
-        while True:
-            done, waiting = wait(futures, timeout=PROGRESS_SECONDS, return_when=FIRST_EXCEPTION)
-            passed = time.monotonic() - began
-            progress(passed)
-            ended = [future.result() for future in futures if future in done]  # raises what a shard failed with
-            if not waiting:
-                return [Record(*record) for record in ended]
-            if passed > timeout:
-                raise ShardError(f"the load engine took longer than {timeout:.0f} s")
+        yield
     except BrokenExecutor as error:
         raise ShardError(f"the load engine's process ended: {error}") from error
-    finally:
-        given_up = [future for future in futures if not future.cancel() and not future.done()]
-        if isinstance(engine, Processes) and (given_up or any(_is_broken(future) for future in futures)):
-            engine.renew()  # the next trial isn't to wait for them; a cluster sees to its workers itself
 
 
 def _is_broken(future: Future[Record]) -> bool:

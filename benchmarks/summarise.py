@@ -32,8 +32,7 @@ def summarise(folder: Path) -> Result:
     except (JoinError, FileNotFoundError) as error:
         return _failed(folder, trial, str(error))
     server, engine = raw.usages
-    begin_ns, end_ns = raw.window_ns
-    window_ns = end_ns - begin_ns
+    window_ns = raw.span_ns
     events = sum(reading.reader.events for reading in raw.readings)
     busy = kind.paced and (server.busiest or 0) > BUSY
     overloaded = found.backlog or (busy and kind.busy_is_overloaded)

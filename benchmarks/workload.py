@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from benchmarks.expected import Expected, expect
 from benchmarks.plan import Params, Session
 from benchmarks.tasks import Audience, Task
+from benchmarks.turns import Turns
 
 if TYPE_CHECKING:  # a result is what a workload led to
     from benchmarks.results import Result
@@ -54,6 +55,10 @@ class Workload:
     """Seconds from the stream's creation to when the window begins."""
     warm_up: float = 0.0
     """Seconds from the stream's first event in which events are left out of all figures."""
+    turn: float = 0.0
+    """Seconds of each turn that it takes with the same workload on other lanes; 0: each lane's trial is run alone."""
+    turns: Turns | None = None
+    """Those that it takes, once it is known with how many others."""
     options: Sequence[str] = ()
     """Of `streamlanes serve`."""
     network: Network | None = None
@@ -66,6 +71,27 @@ def to_an_audience(kind: str, task: Audience, params: Params) -> Workload:
     stream = Session(at_ns=0, producer="ticker", params=params)
     (expected,) = expect([stream])
     return Workload(kind=kind, task=task, expected=(expected,), duration=expected.duration_ns / 1e9, stream=stream)
+
+
+def in_turn(workload: Workload, place: int, count: int) -> Workload:
+    """Return what the trial at *place* of *count* does that take turns with it, all started at the same time."""
+    if workload.stream is None:
+        raise TypeError(f"{workload.kind} trials have no stream that could come in turns")
+    turns = Turns.at(place, count, workload.turn)
+    params = workload.stream.params
+    delay = float(params.get("delay", 0.0)) + turns.after
+    stream = replace(workload.stream, params={**params, "delay": delay, "burst": turns.turn, "pause": turns.pause})
+    (expected,) = expect([stream])
+    warm_up = turns.real(workload.warm_up)
+    return replace(
+        workload,
+        stream=stream,
+        expected=(expected,),
+        duration=expected.duration_ns / 1e9,
+        opens=delay + warm_up,
+        warm_up=warm_up,
+        turns=turns,
+    )
 
 
 def without_readers(workload: Workload) -> Workload:

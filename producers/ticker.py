@@ -27,6 +27,10 @@ class TickerParams(Params):
     """Bytes of each event's JSON text."""
     delay: float = Field(0.0, ge=0, le=3_600)
     """Seconds from the stream's creation to its first event, for readers to come in."""
+    burst: float = Field(3_600.0, ge=0.01, le=3_600)
+    """Seconds for which events come between two pauses."""
+    pause: float = Field(0.0, ge=0, le=3_600)
+    """Seconds without events after each burst."""
     seed: int = Field(1, ge=0, le=2**63 - 1)
 
     def model_post_init(self, _context: object) -> None:
@@ -51,11 +55,13 @@ async def ticker(params: TickerParams, context: Context) -> AsyncGenerator[Item,
     rng = random.Random(params.seed)  # noqa: S311
     interval = 1e9 / params.rate
     begin_ns = context.start_ns + round(params.delay * 1e9)
+    burst_ns, pause_ns = round(params.burst * 1e9), round(params.pause * 1e9)
     elapsed = 0.0
     for n in count_from(1):
         if params.count is not None and n > params.count:
             return
-        yield Item(payload(n, params.size, rng), due_ns=begin_ns + round(elapsed))
+        at_ns = round(elapsed)
+        yield Item(payload(n, params.size, rng), due_ns=begin_ns + at_ns + at_ns // burst_ns * pause_ns)
         if params.arrivals == "constant":
             elapsed = n * interval
         elif params.arrivals == "poisson":

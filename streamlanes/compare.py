@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -26,7 +26,7 @@ from benchmarks.processes import Placement, ProcessError, placement
 from benchmarks.progress import watching
 from benchmarks.report import markdown, print_report
 from benchmarks.results import Header, LaneCeiling
-from benchmarks.run import run, seconds
+from benchmarks.run import run, seconds, width
 from benchmarks.scenario import DEFAULT, Scenario, find
 from benchmarks.schedule import schedule
 from benchmarks.shards import ShardError, processes
@@ -160,8 +160,15 @@ def compare(
             f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
         )
     recorded = None if trace is None else trace_of(trace, speed or 1.0, limit)
-    trials = schedule(to_run, subjects, recorded, alone=alone(lane_names.own()) if aimed is None else None)
-    lane_names.check_trials(trials)
+    trials = schedule(
+        to_run,
+        subjects,
+        recorded,
+        alone=alone(lane_names.own()) if aimed is None else None,
+        side_by_side=aimed is None and cluster is None,
+    )
+    lane_names.check_trials([trial for together in trials for trial in together])
+    count = sum(map(len, trials))
     where = placement()
     folder = folder_of(out, to_run.name)
     progress = Console(stderr=True)
@@ -173,7 +180,7 @@ def compare(
         scenario=to_run if text is None else without_text(to_run),
         text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
         trace=None if recorded is None or trace is None else trace_info(trace, recorded, speed or 1.0),
-        trials=len(trials),
+        trials=count,
         environment=environment(where) if aimed is None else environment_of(environment(where), aimed.info),
         target=None if aimed is None else aimed.info,
         ceilings=_ceilings(to_run, subjects, where, progress),
@@ -181,7 +188,7 @@ def compare(
     )
     results.create(folder, header)
 
-    announced = f"{len(trials)} trials, about {duration(seconds(trials))}; results in {folder}"
+    announced = f"{count} trials, about {duration(seconds(trials))}; results in {folder}"
     stopped: KeyboardInterrupt | None = None
     try:
         with _sigterm():
@@ -191,8 +198,8 @@ def compare(
                     f"This takes {duration(seconds(trials))}. Ctrl-C is safe: what has been measured by then is kept."
                 )
                 progress.print(note, style="bold", highlight=False, soft_wrap=True)
-            with _engine(cluster, shards, where) as engine, watching(progress, trials) as observer:
-                run(trials, folder, Site(where, engine, shards), observer)
+            with _engines(cluster, shards, where, width(trials)) as engines, watching(progress, count) as observer:
+                run(trials, folder, [Site(where, engine, shards) for engine in engines], observer)
     except KeyboardInterrupt as signalled:
         stopped = signalled
     except ShardError as error:
@@ -214,12 +221,6 @@ def compare(
     raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
 
 
-def _command(headers: Sequence[str]) -> str:
-    return (
-        shlex.join(["streamlanes", *without_secrets(sys.argv[1:], headers)]).encode(errors="backslashreplace").decode()
-    )
-
-
 def _ceilings(
     to_run: Scenario, subjects: Sequence[Contestant], where: Placement, progress: Console
 ) -> dict[str, LaneCeiling]:
@@ -233,10 +234,15 @@ def _ceilings(
         raise click.UsageError(f"the load engine's ceiling can't be measured: {error}") from error
 
 
-def _engine(cluster: str | None, shards: int, where: Placement) -> AbstractContextManager[Executor]:
-    if cluster is not None:
-        return on_cluster(cluster)
-    return processes(shards, None if where.engine is None else [where.engine])
+@contextmanager
+def _engines(cluster: str | None, shards: int, where: Placement, count: int) -> Iterator[list[Executor]]:
+    """Give an executor for each of *count* trials that are run side by side."""
+    with ExitStack() as stack:
+        if cluster is not None:
+            yield [stack.enter_context(on_cluster(cluster))] * count
+        else:
+            cpus = None if where.engine is None else [where.engine]
+            yield [stack.enter_context(processes(shards, cpus)) for _ in range(count)]
 
 
 def duration(seconds: float) -> str:

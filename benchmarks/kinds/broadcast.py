@@ -46,6 +46,8 @@ class Broadcast:
     """Seconds of it before, which are in no figure."""
     deadline: Deadline = 0.1
     """Seconds from due to received within which an event counts for goodput."""
+    turn: Annotated[float, Field(ge=0.05, le=60)] | Literal[0] = 0
+    """Seconds of the turns in which a round's lanes have their events, side by side; 0: one lane after the other."""
 
     def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
         return [self.workload(readers, self.deliveries / readers, seed + round_number) for readers in self.readers]
@@ -63,6 +65,7 @@ class Broadcast:
             deadline=self.deadline,
             opens=delay + self.warm_up,
             warm_up=self.warm_up,
+            turn=self.turn,
         )
 
     def title(self) -> str:
@@ -72,6 +75,11 @@ class Broadcast:
     def notes(self) -> tuple[str, ...]:
         return (
             f"{self.arrivals} spacing, {self.size} bytes each, {self.seconds:g} s after {self.warm_up:g} s of warm-up.",
+            *(
+                [f"The lanes of a round side by side, with their events in turns of {self.turn:g} s."]
+                if self.turn
+                else []
+            ),
             f"in time: within {self.deadline * 1e3:,.12g} ms of when an event was due.",
         )
 

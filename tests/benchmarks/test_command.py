@@ -134,7 +134,7 @@ def test_settings_and_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         out = tmp_path / str(number)
         settings = ["--set", "load.clients=3", "--set", "load.text=a = b", "--set", "lanes=['ws', 'sse']"]
         settings += ["--set", "saturated.events=100"]
-        monkeypatch.setattr("streamlanes.compare._engine", lambda *_: nullcontext())
+        monkeypatch.setattr("streamlanes.compare._engines", lambda *_: nullcontext([]))
         assert run_main(*settings, *options, "--out", out) == 0
         header, finished = results.read(out)
         assert header.scenario.lanes == ("ws", "sse")
@@ -190,7 +190,7 @@ def test_all_lanes_leaves_out_what_the_engine_cannot_read(
     (tmp_path / "strange_lane.py").write_text(UNKNOWN_WIRE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("streamlanes.compare.run", lambda *_: None)
-    monkeypatch.setattr("streamlanes.compare._engine", lambda *_: nullcontext())
+    monkeypatch.setattr("streamlanes.compare._engines", lambda *_: nullcontext([]))
     assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "strange") == 2
     assert "the load engine can't read" in capsys.readouterr().err
     assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "all") == 0
@@ -261,8 +261,8 @@ def test_bars_show_how_long_a_trial_takes() -> None:
     shown = []
     for trial in trials:
         console = Console(file=io.StringIO(), force_terminal=True, width=100)
-        with watching(console, trials) as observer:
-            observer.started(trial)
+        with watching(console, len(trials)) as observer:
+            observer.started([trial])
             observer.going_on(0.5)
         assert isinstance(console.file, io.StringIO)
         shown.append(console.file.getvalue())
@@ -276,8 +276,8 @@ def test_bars_show_how_long_a_trial_takes() -> None:
 def test_a_line_for_each_finished_trial(tmp_path: Path) -> None:
     trials = [plan(Load(clients=2))] * 2
     console = Console(file=io.StringIO(), width=100)
-    with watching(console, trials) as observer:
-        observer.started(trials[0])
+    with watching(console, len(trials)) as observer:
+        observer.started(trials[:1])
         observer.going_on(0.5)
         observer.finished(summarise(write_raw(tmp_path / "1")))
         observer.finished(summarise(write_raw(tmp_path / "2", offsets=[1, 3])))

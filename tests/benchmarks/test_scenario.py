@@ -12,11 +12,12 @@ from benchmarks.kinds.broadcast import Broadcast
 from benchmarks.kinds.load import Load
 from benchmarks.kinds.rtt import Rtt
 from benchmarks.results import FLOOR
-from benchmarks.scenario import PRODUCT_LANES, ScenarioError, Setting, find, load, names
+from benchmarks.scenario import PRODUCT_LANES, Scenario, ScenarioError, Setting, find, load, names
 from benchmarks.schedule import schedule
 from benchmarks.subjects import Contestant, entries
 from benchmarks.tasks import Again, Audience, Sessions
 from benchmarks.trace import Request, Trace
+from benchmarks.trial import TrialPlan
 from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
 
 WIRES = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL, "ndjson": NDJSON}
@@ -139,10 +140,15 @@ def test_a_trace_brings_its_times_and_counts() -> None:
     assert workload.task.warm_up.params["ttft"] == 0
 
 
+def one_by_one(scenario: Scenario, *, twice: bool = False) -> list[TrialPlan]:
+    """Return the trials of a scenario in which none are run side by side."""
+    return [trial for (trial,) in schedule(scenario, subjects(twice=twice))]
+
+
 def test_rounds_have_every_lane_in_a_seeded_order() -> None:
     scenario = load(find("tokens"), {"load.rounds": 4, "load.clients": 1, "saturated.events": 100})
-    trials = schedule(scenario, subjects())
-    assert trials == schedule(scenario, subjects())
+    trials = one_by_one(scenario)
+    assert trials == one_by_one(scenario)
     by_round = [
         [(trial.workload.kind, trial.subject.name) for trial in trials if trial.round == number]
         for number in (1, 2, 3, 4)
@@ -150,7 +156,7 @@ def test_rounds_have_every_lane_in_a_seeded_order() -> None:
     assert [len(trials) for trials in by_round] == [8, 4, 4, 4]
     assert all({lane for _, lane in trials} == set(PRODUCT_LANES) for trials in by_round)
     assert len({tuple(trials) for trials in by_round[1:]}) > 1
-    other = schedule(dataclasses.replace(scenario, seed=2), subjects())
+    other = one_by_one(dataclasses.replace(scenario, seed=2))
     assert [trial.name for trial in other] != [trial.name for trial in trials]
 
 
@@ -159,12 +165,12 @@ def test_a_part_with_fewer_rounds_takes_part_in_the_first_ones() -> None:
         find("tokens"), {"load.rounds": 1, "load.clients": 1, "saturated.rounds": 2, "saturated.events": 100}
     )
     assert scenario.rounds() == 2
-    trials = schedule(scenario, subjects())
+    trials = one_by_one(scenario)
     assert {(trial.round, trial.workload.kind) for trial in trials} == {(1, "load"), (1, "saturated"), (2, "saturated")}
 
 
 def test_all_lanes_of_a_round_have_the_same_work() -> None:
-    trials = schedule(load(find("tokens"), {"load.rounds": 2, "saturated.events": 100}), subjects(twice=True))
+    trials = one_by_one(load(find("tokens"), {"load.rounds": 2, "saturated.events": 100}), twice=True)
     for number in (1, 2):
         of_round = [trial for trial in trials if (trial.round, trial.workload.kind) == (number, "load")]
         assert {trial.subject.name for trial in of_round} == {*PRODUCT_LANES, "sse~again"}
@@ -181,7 +187,7 @@ def test_the_first_lane_is_entered_twice() -> None:
 
 def test_trials_have_folders_of_their_own() -> None:
     scenario = load(find("telemetry"), {"broadcast.rounds": 2, "broadcast.readers": [2, 5], "broadcast.seconds": 0.5})
-    names_ = [trial.name for trial in schedule(scenario, subjects(twice=True))]
+    names_ = [trial.name for together in schedule(scenario, subjects(twice=True)) for trial in together]
     assert len(set(names_)) == len(names_) == 2 * 2 * 5 + 5  # and each calibrated once
 
 
@@ -205,7 +211,7 @@ def test_the_same_round_has_the_same_messages_at_the_same_times() -> None:
 
 def test_round_trips_are_a_kind_of_trial() -> None:
     scenario = load(find("rtt"), {"rtt.rounds": 2, "rtt.messages": 20, "rtt.rate": 10})
-    trials = schedule(scenario, subjects())
+    trials = one_by_one(scenario)
     assert [trial.workload.kind for trial in trials] == ["rtt"] * 8
     for trial in trials:
         assert isinstance(trial.workload.task, Sessions)
@@ -213,7 +219,7 @@ def test_round_trips_are_a_kind_of_trial() -> None:
 
 
 def test_saturated_trials_read_a_stream_that_the_server_begins_with() -> None:
-    (trial, *_) = schedule(load(find("saturated"), {"saturated.events": 100, "saturated.size": 64}), subjects())
+    (trial, *_) = one_by_one(load(find("saturated"), {"saturated.events": 100, "saturated.size": 64}))
     assert trial.workload.task == Again(stream="prefilled", events=100, seconds=1.0)
     assert "prefilled=ticker,arrivals=at-once,count=100,size=64,seed=1" in trial.workload.options
     assert [one.events for one in trial.workload.expected] == [100]

@@ -116,3 +116,13 @@ def test_parameters_out_of_bounds_are_named(producer: str, params: dict[str, Any
     with pytest.raises(ValidationError) as told:
         PRODUCERS[producer].start(params, Context(start_ns=0))
     assert told.value.errors()[0]["loc"] == (() if field is None else (field,))
+
+
+async def test_ticks_in_bursts_are_the_same_ones_with_pauses_between() -> None:
+    steady, bursts = (
+        await items("ticker", count=7, rate=10),
+        await items("ticker", count=7, rate=10, burst=0.25, pause=1),
+    )
+    assert [item.value for item in steady] == [item.value for item in bursts]
+    assert gaps(steady) == pytest.approx([0.1] * 6)
+    assert gaps(bursts) == pytest.approx([0.1, 0.1, 1.1, 0.1, 1.1, 0.1])
