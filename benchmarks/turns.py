@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-GAP: Final = 0.05
+GAP: Final = 0.02
 """Seconds between two trials' turns, for the last events of one to be read before the first one's of the next."""
 
 
