@@ -17,6 +17,7 @@ from producers.inbox import parse_json
 from transports.admission import Admission
 from transports.authorization import Authorize
 from transports.body import BodyLimit
+from transports.browser import browser_router
 from transports.parameters import SessionParameter, StreamParameter
 from transports.problems import (
     BadParameter,
@@ -127,7 +128,7 @@ def create_app(
     app.add_middleware(Admission, service=running, wires={lane.name: lane.wire for lane in lanes})
     app.add_middleware(BodyLimit, max_bytes=running.settings.max_body_bytes)
     app.add_middleware(Security, settings=running.settings, authorize=authorize)
-    routers = [sessions_router(running, lanes), *(lane.router(running) for lane in lanes)]
+    routers = [sessions_router(running, lanes), browser_router(), *(lane.router(running) for lane in lanes)]
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes]
