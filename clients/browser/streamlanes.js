@@ -483,11 +483,6 @@ class Connection {
     this.chunks = WIRES[lane.wire](this);
   }
 
-  /** The cursor that was asked for, if any. */
-  get asked() {
-    return CURSOR.test(this.after) ? this.after : null;
-  }
-
   /** @param {Error} reason what reading it throws from now on */
   close(reason) {
     this.#controller.abort(reason);
@@ -538,6 +533,7 @@ const WIRES = {
 
   websocket: async function* (connection) {
     const url = streamURL(connection);
+    const asked = cursorOf(url);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const token = bearer(connection.headers);
     connection.requested();
@@ -565,7 +561,7 @@ const WIRES = {
     socket.onclose = ({ code, reason }) => {
       if (code === 1009 && connection.opened) frames.push([TOO_LONG, performance.now()]);
       over ??= connection.socket
-        ? refusedOrLost(() => refusedWithCode(code, reason, connection.asked))
+        ? refusedOrLost(() => refusedWithCode(code, reason, asked))
         : new ConnectionLost("the WebSocket couldn't be opened; a browser isn't told why");
       wake();
     };
@@ -627,6 +623,12 @@ function streamURL({ lane, after }, query = { after }) {
   return url;
 }
 
+/** @param {URL} url @returns {string | null} the cursor that it asks for, if it does */
+function cursorOf(url) {
+  const after = url.searchParams.get("after") ?? "";
+  return CURSOR.test(after) ? after : null;
+}
+
 /** @param {Record<string, string>} headers @returns {string | null} the bearer token, if that is all there is */
 function bearer(headers) {
   const [[name, value] = ["", ""], ...others] = Object.entries(headers);
@@ -642,7 +644,7 @@ async function get(connection, url, type) {
   return translated(connection, "the server can't be reached", async () => {
     const response = await fetch(url, { ...FETCH, headers, signal: connection.signal });
     connection.answered = true;
-    if (response.status !== 200) throw await refusedWithStatus(response, connection.asked);
+    if (response.status !== 200) throw await refusedWithStatus(response, cursorOf(url));
     const given = response.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
     if (given !== type) {
       throw new ProtocolViolation(`the answer is ${given || "of no type"}, not ${type}: is this a streamlanes server?`);
