@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -84,24 +87,55 @@ def options() -> Options:
     return Options(attempts=1)
 
 
-@pytest.fixture
-def fed() -> Fed:
-    return Fed()
+@dataclass(frozen=True)
+class Served:
+    service: StreamService
+    url: str
+    fed: Fed
 
 
-@pytest.fixture
-def service(fed: Fed, origin: str) -> StreamService:
-    return StreamService(
+@asynccontextmanager
+async def serve(origin: str) -> AsyncIterator[Served]:
+    fed = Fed()
+    service = StreamService(
         producers=sources(fed),
         shared=[SharedStream(name="ended", producer="ticker", params={"count": 600, "arrivals": "at-once"})],
         settings=Settings(retain_events=1000, allowed_origins=(origin,)),
     )
+    async with serving(service, [*TRANSPORTS.values(), *OTHERS.values()]) as url:
+        yield Served(service, url, fed)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def one_for_all(origin: str) -> AsyncIterator[Served]:
+    async with serve(origin) as served:
+        yield served
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def url(service: StreamService) -> AsyncIterator[str]:
-    async with serving(service, [*TRANSPORTS.values(), *OTHERS.values()]) as base:
-        yield base
+async def served(one_for_all: Served, origin: str, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    """A server of its own for the test that ends it."""
+    if request.function is test_a_producers_process_that_goes_away_is_told:
+        async with serve(origin) as own:
+            yield own
+    else:
+        yield one_for_all
+
+
+@pytest.fixture
+def fed(served: Served) -> Fed:
+    served.fed.queue = asyncio.Queue()
+    return served.fed
+
+
+@pytest.fixture
+def service(served: Served) -> StreamService:
+    return served.service
+
+
+@pytest.fixture
+def url(served: Served) -> str:
+    return served.url
 
 
 @pytest.mark.parametrize("transport", OTHERS.values(), ids=OTHERS)

@@ -117,6 +117,8 @@ class Peer:
         self.heads: list[str] = []
         self.connections = 0
         self.heartbeat = 15.0
+        self.headers: Mapping[str, str] = {}
+        """Sent with every response."""
         self._wire = wire
         self._events = events
         self._steps = steps
@@ -162,7 +164,7 @@ class Peer:
         self.asked.append(query)
         if step.status != 200:
             body = compact({"status": step.status, **step.fields}).encode()
-            writer.write(response_head(step.status, "application/problem+json", len(body), step.headers) + body)
+            writer.write(response_head(step.status, "application/problem+json", len(body), {**self.headers, **step.headers}) + body)
             await writer.drain()
             return False
         if self._wire == LONG_POLL:
@@ -171,7 +173,7 @@ class Peer:
             if step.silent:
                 await reader.read()
             return False
-        writer.write(response_head(200, MEDIA_TYPES[self._wire], None))
+        writer.write(response_head(200, MEDIA_TYPES[self._wire], None, self.headers))
         text = sse_text if self._wire == SSE else lambda message: f"{json_text(message)}\n"
         body = "".join(text(message) for message in self.messages(step, query)).encode()[: step.cut]
         if body:
@@ -192,7 +194,7 @@ class Peer:
         cursor = Cursor(events[-1].epoch, events[-1].event.offset) if events else begin
         outcome = next((message.outcome for message in messages if isinstance(message, Ended)), None)
         body = poll_text(events, cursor, outcome if len(events) == len(following) else None).encode()
-        writer.write(response_head(200, MEDIA_TYPES[LONG_POLL], len(body)) + body[: step.cut])
+        writer.write(response_head(200, MEDIA_TYPES[LONG_POLL], len(body), self.headers) + body[: step.cut])
         await writer.drain()
         return step.cut is None
 
