@@ -758,15 +758,15 @@ class Route {
       if (this.#proven || this.#index === this.#first) return null;
       const { name } = this.lane;
       this.#take(this.#first);
-      return { reason: `the server doesn't answer on ${name} either, so the lane isn't at fault`, atOnce: false };
+      return { reason: `${name} isn't served either, so it isn't the lane`, atOnce: false };
     }
     const short = performance.now() - connection.began < SHORT * 1000;
     this.#strikes = short ? this.#strikes + 1 : 0;
     if (this.#last || (!late && this.#strikes < STRIKES)) return null;
     const { name } = this.lane;
     this.#take(this.#index + 1);
-    const observed = late ? `said nothing within ${TALKING} s` : `ended within a second, ${STRIKES} times in a row`;
-    return { reason: `${name} ${observed}`, atOnce: true };
+    const observed = late ? lost.message : `it ended within a second, ${STRIKES} times in a row`;
+    return { reason: `${name} doesn't get through: ${observed}`, atOnce: true };
   }
 
   /** @param {number} index */

@@ -85,13 +85,13 @@ const driver = {
   },
 
   /**
-   * Opens a stream, and returns when it is open, or couldn't be.
+   * Opens a stream, and returns when it is open, or has another state, or couldn't be opened.
    *
-   * @param {Record<string, string> | string} links @param {Options} options
+   * @param {Record<string, string> | string} links @param {Options} options @param {string} [state]
    */
-  async open(links, options) {
+  async open(links, options, state = "open") {
     const reading = new Reading(links, options);
-    const opened = driver.reached(reading, "open");
+    const opened = driver.reached(reading, state);
     let error = null;
     await Promise.race([opened, reading.ask()]).catch((caught) => (error = described(caught)));
     readings.set(++readers, reading);
