@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/ready
 RUN    := $(VENV)/bin/
+NODE   := tests/browser/node_modules/ready
 KEPT   := tests/micro/baseline.json
 MICRO  := $(RUN)pytest tests/micro --benchmark-enable --benchmark-only --benchmark-max-time=0.5 \
 	--benchmark-group-by=fullfunc --benchmark-sort=name --benchmark-columns=min,median,ops,rounds
@@ -10,7 +11,7 @@ MICRO  := $(RUN)pytest tests/micro --benchmark-enable --benchmark-only --benchma
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help compare test test-long micro micro-baseline lint types format lock clean
+.PHONY: help compare test test-long micro micro-baseline lint types types-browser format lock clean
 
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
@@ -31,8 +32,13 @@ lint: $(READY) # ruff, as CI runs it
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 
-types: $(READY) # mypy --strict
+types: $(READY) # mypy --strict, and tsc --strict for what browsers run, where there is npm
 	$(RUN)mypy
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types-browser; \
+	else echo "npm isn't here: the browser's client was not checked"; fi
+
+types-browser: $(NODE) # tsc --checkJs --strict
+	tests/browser/node_modules/.bin/tsc --project tests/browser
 
 format: $(READY) # what a formatter can mend
 	$(RUN)ruff check --fix .
@@ -45,9 +51,13 @@ $(READY): requirements.lock pyproject.toml
 	$(RUN)python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(NODE): tests/browser/package-lock.json
+	npm ci --prefix tests/browser --no-audit --no-fund
+	@touch $@
+
 lock: # the newest versions that pyproject.toml allows, for every platform and every Python from 3.11 on
 	$(RUN)uv pip compile --quiet --universal --upgrade --all-extras --group dev --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 clean: # all but results/
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/browser/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,9 +21,11 @@ ARGUMENTS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PAGE: Final = (
-    '<!doctype html><title>a page</title><link rel="icon" href="data:,"><script type="module" src="/driver.js"></script>'
-)
+PAGE: Final = """<!doctype html>
+<title>a page</title>
+<link rel="icon" href="data:,">
+<script type="module" src="/driver.js"></script>
+"""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

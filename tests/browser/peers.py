@@ -1,4 +1,4 @@
-"""The servers of `tests.clients.peers`, for a browser: with CORS, and not waiting for it to close what it keeps alive."""
+"""The servers of `tests.clients.peers`, for a browser: with CORS, and not waiting until it closes what is idle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The browser's client against servers with faults on order: reconnecting, refusals, silence, and what isn't the wire."""
+"""The browser's client against servers with faults on order: cuts, refusals, silence, and what isn't the wire."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ async def test_a_refusal_is_thrown(page: Page, origin: str, wire: Wire, status: 
     assert found.cursor == "k3f9a2:1"
     assert found.states == ["connecting x", "failed x"]
     if isinstance(found.error, CursorExpired):
-        assert (found.error.after, found.error.oldest, found.error.head, found.error.missing) == (at(1), at(3), at(5), 2)
+        gap = found.error
+        assert (gap.after, gap.oldest, gap.head, gap.missing) == (at(1), at(3), at(5), 2)
     if status == 422 and wire != WEBSOCKET:
         assert str(found.error) == "mend it; after: no cursor"
 
@@ -134,13 +135,15 @@ async def test_a_refusal_is_thrown(page: Page, origin: str, wire: Wire, status: 
 async def test_gives_up_and_can_be_asked_again(page: Page, origin: str, wire: Wire) -> None:
     one = Step(messages=[OPEN, as_message(EVENTS[0])])
     down = Step(status=502)
-    async with peer(origin, wire, EVENTS, one, down, down, down, down) as server:
-        async with BrowserStream(page, server.url, chosen(wire)) as stream:
-            assert await stream.collect(1) == EVENTS[:1]
-            with pytest.raises(StreamLost, match="k3f9a2:1"):
-                await stream.collect()
-            assert stream.cursor == at(1)
-            assert await stream.collect() == EVENTS[1:]
+    async with (
+        peer(origin, wire, EVENTS, one, down, down, down, down) as server,
+        BrowserStream(page, server.url, chosen(wire)) as stream,
+    ):
+        assert await stream.collect(1) == EVENTS[:1]
+        with pytest.raises(StreamLost, match="k3f9a2:1"):
+            await stream.collect()
+        assert stream.cursor == at(1)
+        assert await stream.collect() == EVENTS[1:]
 
 
 async def test_nobody_listens(page: Page, origin: str, wire: Wire) -> None:

@@ -1,4 +1,4 @@
-"""The browser's client at the real server, through the relay: cuts, gaps, silence, limits, the drain, and the way up."""
+"""The browser's client at the real server, through the relay: cuts, gaps, silence, limits, the end, the way up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -15,10 +15,10 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from benchmarks.relay import Fault, Relay, Schedule, cut_between, no_faults
-from producers.errors import InboxFull, MessageRefused, StreamEnded, StreamOrphaned
+from producers.errors import ConnectionLost, InboxFull, MessageRefused, StreamEnded, StreamOrphaned
 from producers.events import Item, Outcome
 from producers.memory import MemoryLog
-from producers.producer import Context, Producer
+from producers.producer import Producer
 from producers.wire import LONG_POLL, WEBSOCKET
 from tests.browser.driver import BrowserStream, call, read
 from tests.guarantees.test_send import deaf
@@ -178,6 +178,14 @@ async def test_what_is_sent_comes_back(page: Page, here: World, transport: Trans
             await stream.send("too late")
 
 
+async def flooded(stream: BrowserStream) -> None:
+    """Send until something isn't taken; not while the connection is made again."""
+    async with asyncio.timeout(5):
+        while True:
+            with suppress(ConnectionLost):
+                await stream.send(1)
+
+
 async def test_what_is_not_taken_is_told(page: Page, here: World, transport: Transport) -> None:
     """Over WebSocket by the call after it, once its refusal has come among the events."""
     session = await here.service.start("deaf", {})
@@ -186,19 +194,25 @@ async def test_what_is_not_taken_is_told(page: Page, here: World, transport: Tra
         reading = asyncio.create_task(stream.collect())
         refused = MessageRefused if transport.wire == WEBSOCKET else InboxFull
         with pytest.raises(refused, match="hasn't taken"):
-            async with asyncio.timeout(5):
-                while True:
-                    await stream.send(1)
-        if transport.wire == WEBSOCKET:
-            await stream.send("x" * 6000)
-            with pytest.raises(MessageRefused, match="longer than the server takes"):
-                async with asyncio.timeout(5):
-                    while (await stream.state()).reconnects == 0:
-                        await asyncio.sleep(0.01)
-                    await stream.send(1)
+            await flooded(stream)
         await here.service.delete(session.id)
         assert await reading == []
         assert stream.outcome is Outcome.DELETED
+
+
+async def test_a_message_that_closed_the_connection_is_told_by_the_next_call(page: Page, here: World) -> None:
+    session = await here.service.start("echo", {"count": 1})
+    link = here.link(discover()["ws"], session.id)
+    async with BrowserStream(page, link, {"lane": "ws", **QUICK}) as stream:
+        reading = asyncio.create_task(stream.collect())
+        await stream.send("x" * 6000)
+        async with asyncio.timeout(5):
+            while (await stream.state()).reconnects == 0:
+                await asyncio.sleep(0.01)
+        with pytest.raises(MessageRefused, match="longer than the server takes"):
+            await stream.send("not sent")
+        await stream.send("sent")
+        assert [event.data for event in await reading] == ['"sent"']
 
 
 async def test_a_full_server_is_waited_for(page: Page, origin: str, transport: Transport) -> None:

@@ -164,7 +164,10 @@ class Peer:
         self.asked.append(query)
         if step.status != 200:
             body = compact({"status": step.status, **step.fields}).encode()
-            writer.write(response_head(step.status, "application/problem+json", len(body), {**self.headers, **step.headers}) + body)
+            writer.write(
+                response_head(step.status, "application/problem+json", len(body), {**self.headers, **step.headers})
+                + body
+            )
             await writer.drain()
             return False
         if self._wire == LONG_POLL:

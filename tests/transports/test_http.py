@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -348,3 +349,16 @@ class Named(LongPollLane):
 def test_a_lanes_name_must_be_free_and_a_url_segment(names: list[str]) -> None:
     with pytest.raises(ValueError, match="can't be named"):
         create_app(transports=[Named(name=name) for name in names])
+
+
+async def test_the_browsers_client_is_served_and_kept_by_browsers(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/streamlanes.js")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.content == (Path(clients.__file__).parent / "browser" / "streamlanes.js").read_bytes()
+    tag = answer.headers["etag"]
+    for sent in (tag, f"W/{tag}", f'"other", {tag}'):
+        same = await http.get("/streamlanes.js", headers={"If-None-Match": sent})
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    assert (await http.get("/streamlanes.js", headers={"If-None-Match": '"other"'})).status_code == 200
