@@ -714,17 +714,17 @@ const STRIKES = 3;
  * A server that can't be reached at all, or has no room, says nothing about a lane: then it begins anew.
  */
 class Route {
-  #index = 0;
+  #first; // where it begins: the one that is remembered, or the first
+  #index;
   #strikes = 0;
   #proven = false;
 
   /** @param {Lane[]} lanes at least one, in the order of preference */
   constructor(lanes) {
     this.lanes = lanes;
-    this.#index = this.#first = Math.max(0, lanes.findIndex((lane) => lane.name === this.#remembered));
+    this.#first = Math.max(0, lanes.findIndex((lane) => lane.name === this.#remembered));
+    this.#index = this.#first;
   }
-
-  #first;
 
   get lane() {
     return /** @type {Lane} */ (this.lanes[this.#index]);
@@ -878,6 +878,7 @@ export class EventStream {
   /** @param {Lane[]} lanes @param {Options} options */
   constructor(lanes, options) {
     this.#route = new Route(lanes);
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
     this.#options = {
       after: "start",
       headers: {},
@@ -889,7 +890,7 @@ export class EventStream {
       openTimeout: 10,
       grace: 10,
       random: Math.random,
-      ...options,
+      .../** @type {Options} */ (Object.fromEntries(given)),
     };
     const { after, onGap, attempts, firstDelay, maxDelay, openTimeout, grace, signal } = this.#options;
     if (CURSOR.test(after)) this.#position = parseCursor(after);
@@ -948,8 +949,8 @@ export class EventStream {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError("only JSON can be sent");
     try {
-      if (this.#life.signal.aborted) throw new StreamEnded("the stream was closed; connect again to send");
       if (this.#outcome) throw new StreamEnded(`the stream has ended (${this.#outcome}) and takes no more messages`);
+      if (this.#life.signal.aborted) throw new StreamEnded("the stream was closed; connect again to send");
       if (this.#route.lane.wire === "websocket") this.#sendFrame(text);
       else await this.#post(text);
     } catch (error) {

@@ -61,9 +61,10 @@ class Reading {
   state() {
     const { cursor, outcome, lane, reconnects, requests, gaps } = this.stream;
     return {
-      cursor, outcome, lane, reconnects, requests, told: this.told, // prettier-ignore
+      ...{ cursor, outcome, lane, reconnects, requests },
+      told: this.told,
       gaps: gaps.map(described),
-      statuses: this.statuses.map(({ state, lane, attempt, delay, reason }) => ({ state, lane, attempt, delay, reason })),
+      statuses: this.statuses.map(({ error, ...status }) => status),
     };
   }
 }

@@ -66,6 +66,18 @@ async def test_a_cut_anywhere_loses_nothing_and_repeats_nothing(page: Page, orig
             assert server.connections <= 2
 
 
+@pytest.mark.parametrize("wire", [SSE, NDJSON])
+async def test_half_an_event_is_none_where_a_proxy_has_ended_the_response_well(
+    page: Page, origin: str, wire: Wire
+) -> None:
+    events = [Event(1, "message", "1234567"), Event(2, "tick", '"é\u2028 data: 1"')]
+    for cut in range(1, 250, 7):
+        async with peer(origin, wire, events, Step(cut=cut, whole=True)) as server:
+            found = await read_all(page, server, wire)
+            assert found.events == events
+            assert server.connections <= 2
+
+
 @pytest.mark.parametrize("wire", STREAMING)
 async def test_a_close_without_end_is_a_cut(page: Page, origin: str, wire: Wire) -> None:
     step = Step(messages=[OPEN, *map(as_message, EVENTS[:2])])

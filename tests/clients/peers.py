@@ -99,6 +99,8 @@ class Step:
     """Instead of the true stream."""
     cut: int | None = None
     """Cut it after so many bytes of the body, or so many WebSocket frames."""
+    whole: bool = False
+    """End the response after the cut as if that was all, as a proxy may whose upstream was cut."""
     silent: bool = False
     """Fall silent after the messages, instead of ending the response or closing."""
     status: int = 200
@@ -184,7 +186,7 @@ class Peer:
         await writer.drain()
         if step.silent:
             await reader.read()
-        elif step.cut is None:
+        elif step.cut is None or step.whole:
             writer.write(b"0\r\n\r\n")
             await writer.drain()
         return False
