@@ -171,8 +171,8 @@ async def _events(
             except httpx.RequestError as error:
                 raise UpstreamFailed(_words(error)) from None
             if attempt == ATTEMPTS or patience > LONGEST_RETRY_AFTER:
-                asks = f", and asks for {patience:,.0f} s of patience" if patience > LONGEST_RETRY_AFTER else ""
-                raise UpstreamFailed(f"{fault}; asked {attempt} times{asks}")
+                asks = f": it wants {patience:,.0f} s of patience" if patience > LONGEST_RETRY_AFTER else ""
+                raise UpstreamFailed(f"{fault}; given up at attempt {attempt}{asks}")
             delay = patience + full_jitter(attempt, first=FIRST_DELAY, longest=LONGEST_DELAY, rng=rng)
             logger.info("upstream is asked again", extra={"upstream": params.upstream, "in_seconds": round(delay, 3)})
             await sleep(delay)

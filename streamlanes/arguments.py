@@ -37,5 +37,5 @@ def key_values(parts: Sequence[str], *, text: str, option: str) -> dict[str, str
         elif key:
             values[key] += f",{part}"
         else:
-            raise click.BadParameter(f"{part!r} in {text!r} isn't KEY=VALUE", param_hint=option)
+            raise click.BadParameter(f"a part of {text!r} isn't KEY=VALUE", param_hint=option)
     return {key: text_or_file(value) for key, value in values.items()}

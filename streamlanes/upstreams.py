@@ -46,9 +46,9 @@ def _endpoint(text: str) -> tuple[str, Endpoint]:
     address, *rest = text.split(",")
     name, _, url = address.partition("=")
     if not _NAME.fullmatch(name) or not url:
-        fault = f"{text!r} isn't NAME=URL, with a name of a-z, 0-9, - and _, at most 64 of them"
+        fault = "it isn't NAME=URL, with a name of a-z, 0-9, - and _, at most 64 of them"
         raise click.BadParameter(fault, param_hint=HINT)
-    values = key_values(rest, text=text, option=HINT)
+    values = key_values(rest, text=f"{name}=…", option=HINT)  # what somebody takes for a key's place isn't repeated
     if values.keys() - _KEYS:
         fault = f"{name}: there is no {min(values.keys() - _KEYS)}; there are {', '.join(_KEYS)}"
         raise click.BadParameter(fault, param_hint=HINT)

@@ -93,18 +93,7 @@ def create_app(
     session's id may use it, and anybody may start one.
 
     The app's lifespan runs the service. Mounted in another app, that one's has to, since a mounted app's isn't run:
-
-        service = StreamService(…)
-
-        @asynccontextmanager
-        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-            async with service:
-                yield
-
-        app = FastAPI(lifespan=lifespan)
-        app.mount("/streams", create_app(service))
-
-    docs/deploying.md has the rest: leaving at SIGTERM, and the options that uvicorn needs.
+    `mounting.mount` sees to it.
 
     Raises ValueError for a lane whose name is taken or isn't a URL segment.
     """
