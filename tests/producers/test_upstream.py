@@ -33,7 +33,7 @@ PIECES = ("Zw", "ölf", " 🙂\u2028", "\r\n\n", "data: [DONE]", "\ud83d", "\ude
 FINISH = Item({"finish_reason": "stop", "usage": None}, "finish")
 
 
-def answer_of(api: Api, *, slept: list[float] | None = None, **times: float) -> AsyncGenerator[Item, None]:
+def answer_of(api: Api, slept: list[float] | None = None, **times: float) -> AsyncGenerator[Item, None]:
     """Ask the API a question; waits before attempts are noted, not waited for, with the most jitter that there is."""
 
     async def sleep(seconds: float) -> None:
@@ -47,12 +47,12 @@ def answer_of(api: Api, *, slept: list[float] | None = None, **times: float) -> 
 
 async def asked(api: Api, slept: list[float] | None = None) -> list[Item]:
     async with asyncio.timeout(10):
-        return [item async for item in answer_of(api, slept=slept)]
+        return [item async for item in answer_of(api, slept)]
 
 
 async def failure(api: Api, *, told: Sequence[str] = (), **times: float) -> str:
     """Ask, expecting these pieces of text and then a failure; gives its words, which never have the key."""
-    async with asyncio.timeout(10), aclosing(answer_of(api, **times)) as items:
+    async with asyncio.timeout(10), aclosing(answer_of(api, None, **times)) as items:
         for text in told:
             assert await anext(items) == Item(text)
         with pytest.raises(UpstreamFailed) as error:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from typing import Final
+import re
+from typing import Any, Final
 
 import httpx
 import pytest
 
 import clients
 from producers import upstream
+from producers.catalogue import PRODUCERS
 from producers.endpoint import Endpoint, UpstreamParams
 from producers.errors import StreamFailed
 from producers.producer import Producer
 from tests.completions import Api, answering, chunk, completions, holding, refusing, saying
 from tests.serving import serving
-from transports import Settings, StreamService, discover
+from transports import Settings, StreamService, create_app, discover
 
 KEY: Final = "sk-s3cret-of-the-operator"
 TEXTS: Final = ("Zwölf", " 🙂", "\n")
@@ -104,3 +107,17 @@ async def test_the_key_is_in_nothing_that_comes_out(caplog: pytest.LogCaptureFix
     assert "upstream talk: it answered 401" in caplog.text
     assert "upstream talk: it told an error in mid-answer" in caplog.text
     assert KEY not in caplog.text + "".join(seen)
+
+
+def test_the_openapi_document_has_what_it_refers_to() -> None:
+    known = {**PRODUCERS, "upstream": upstream.producer({"talk": Endpoint(url="http://127.0.0.1:9", key=KEY)})}
+    document = create_app(StreamService(producers=known)).openapi()
+    references = set(re.findall(r'"\$ref": "#/([^"]*)"', json.dumps(document)))
+    messages: list[Any] = []
+    for reference in references:
+        value: Any = document
+        for part in reference.split("/"):
+            value = value[int(part) if isinstance(value, list) else part.replace("~1", "/")]
+        if reference.endswith("/ChatMessage"):
+            messages.append(value)
+    assert [message["properties"].keys() for message in messages] == [{"role", "content"}]
