@@ -16,13 +16,17 @@ from typing import Any, Final
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from playwright.async_api import async_playwright
 
 from streamlanes.upstreams import upstream_producers
+from tests.benchmarks.html.test_browser import ARGUMENTS
 from tests.completions import answering, completions, saying
 from tests.serving import serving_app
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "embed.md").read_text()
 MOUNT, RELAY, READ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+[SNIPPET] = re.findall(r"```html\n(.*?)```", PAGE, re.DOTALL)
 [SERVE] = re.findall(r"^\$ streamlanes serve (.*)$", PAGE, re.MULTILINE)
 COMMANDS: Final = [shlex.split(command) for command in re.findall(r"^\$ (curl .*)$", PAGE, re.MULTILINE)]
 ADDRESS: Final = "https://api.example.com/v1/chat/completions"
@@ -101,3 +105,22 @@ def test_the_command_declares_the_upstream(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("EXAMPLE_API_KEY", KEY)
     params = upstream_producers([value])["upstream"].params
     params.model_validate({"upstream": "chat", "prompt": "Hello"})
+
+
+async def test_a_page_reads_it_by_the_browsers_module() -> None:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("there is no Chromium here, which the page is opened with")
+    app = run(MOUNT)
+    app.get("/", response_class=HTMLResponse)(lambda: f"<!doctype html><title>Count</title>{SNIPPET}")
+    async with asyncio.timeout(50), serving_app(app) as url, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        page = await browser.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(url)
+        try:
+            await page.wait_for_function("document.querySelector('pre').textContent == '1\\n2\\n3\\n'", timeout=20_000)
+        finally:
+            assert complaints == []
+        await browser.close()
