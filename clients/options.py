@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from producers.backoff import full_jitter
 from producers.errors import CursorExpired
 from producers.wire import WATCHDOG_GRACE
 
@@ -58,16 +59,10 @@ class Options:
     def delay(self, failures: int, retry_after: float = 0.0) -> float:
         """Return how long to wait before trying again, after so many failures in a row (1 or more).
 
-        Exponential back-off with full jitter, uniform between 0 and the bound, which doubles each time
-        (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). What the server asked for comes on
-        top: as the floor, it would bring all of its clients back at the same moment.
+        Back-off with full jitter. What the server asked for comes on top: as the floor, it would bring all of its
+        clients back at the same moment.
         """
-        bound = self.first_delay
-        for _ in range(failures - 1):  # not 2**failures, which overflows a float
-            if bound >= self.max_delay:
-                break
-            bound *= 2
-        return retry_after + self.rng() * min(bound, self.max_delay)
+        return retry_after + full_jitter(failures, first=self.first_delay, longest=self.max_delay, rng=self.rng)
 
 
 DEFAULTS = Options()

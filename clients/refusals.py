@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final
 
 from clients.messages import Fields, count_in, cursor_in, json_object
+from producers.backoff import seconds_until
 from producers.errors import (
     ConnectionLost,
     CursorExpired,
@@ -23,9 +20,6 @@ from producers.errors import (
 )
 from producers.events import After, Cursor
 from producers.wire import WS_CURSOR_EXPIRED, WS_UNKNOWN
-
-MAX_PATIENCE: Final = 3600.0
-"""Seconds; whoever asks for more patience is asked again then."""
 
 
 def refused_with_status(
@@ -73,23 +67,6 @@ def refused_with_code(code: int, reason: str, *, after: After) -> StreamError:
     if 4400 <= code < 4500 and code != 4408:  # 4408, too slow, passes: the reader may well keep up next time
         return RequestRejected(reason or f"the server closed the connection with {code}", status=code)
     return ConnectionLost(f"the server closed the connection with {code}{f' ({reason})' if reason else ''}")
-
-
-def seconds_until(retry_after: str | None) -> float:
-    """Read a Retry-After field, seconds or a date (RFC 9110, 10.2.3), up to an hour.
-
-    0 for none, a past one or an unreadable one.
-    """
-    if retry_after is None:
-        return 0.0
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):  # TypeError: a date without a zone
-            return 0.0
-    return min(max(seconds, 0.0), MAX_PATIENCE) if math.isfinite(seconds) else 0.0
 
 
 def _problem(body: bytes) -> Fields:

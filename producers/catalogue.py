@@ -1,4 +1,7 @@
-"""The producers that a server offers if it isn't told otherwise."""
+"""The producers that a server offers if it isn't told otherwise.
+
+`upstream` isn't one of them: it has nothing to offer until APIs are named, and needs packages that servers don't.
+"""
 
 from __future__ import annotations
 

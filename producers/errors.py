@@ -10,6 +10,7 @@ StreamError
 ├── MessageRefused        the server didn't accept an earlier message of this connection
 ├── MessageTooLarge       a client sent more than a message may be
 ├── EventTooLarge         the producer yielded more than an event may be
+├── UpstreamFailed        the API that a producer relays refused, fell silent or broke off
 ├── PacerLost             the process that was to wake the producers went away
 ├── StreamFailed          the stream ended early: its producer raised
 ├── StreamOrphaned        the stream ended early: its producer's process went away
@@ -79,6 +80,10 @@ class MessageTooLarge(StreamError, ValueError):
 
 class EventTooLarge(StreamError, ValueError):
     """The producer yielded an event over the limit; split it, or raise `max_event_bytes`."""
+
+
+class UpstreamFailed(StreamError):
+    """The API that a producer relays didn't answer, or not to the end; the message has no part of its key."""
 
 
 class PacerLost(StreamError):

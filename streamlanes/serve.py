@@ -17,8 +17,9 @@ from producers.catalogue import PRODUCERS, with_recordings
 from producers.pacing import PipePacer
 from producers.producer import Producer
 from producers.replay import Recording, RecordingError, read_recording
-from streamlanes.arguments import text_or_file
+from streamlanes.arguments import key_values
 from streamlanes.logs import LEVELS, log_to_stderr
+from streamlanes.upstreams import upstream_producers
 from transports.problems import field_errors
 from transports.server import allow_connections, bind, server, url_of
 from transports.service import StreamService
@@ -68,6 +69,16 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     "64 MiB and 1,000,000 events at most. May be given more than once.",
 )
 @click.option(
+    "--upstream",
+    "upstreams",
+    multiple=True,
+    metavar="NAME=URL[,KEY=VALUE…]",
+    help="An OpenAI-style chat completion API for the producer upstream (upstream, prompt or messages, max_tokens, "
+    "temperature). Keys: key_env, the environment variable that has the API's key; model; body, the request's other "
+    "fields as JSON, of which max_tokens is also the most that can be asked for. A value @FILE is the file's text. "
+    "May be given more than once.",
+)
+@click.option(
     "--baselines",
     is_flag=True,
     help="Also serve the lanes that others are compared with: poll-single, sse-fastapi, sse-usual, ws-usual.",
@@ -98,6 +109,7 @@ def serve(
     port: int,
     streams: tuple[str, ...],
     recordings: tuple[str, ...],
+    upstreams: tuple[str, ...],
     baselines: bool,
     journal: Path | None,
     pacer_fd: int | None,
@@ -108,7 +120,7 @@ def serve(
 
     SIGTERM (or Ctrl-C) lets running sessions end, for as long as --drain says; a second one ends them at once.
     """
-    producers = with_recordings(read_recordings(recordings))
+    producers = {**with_recordings(read_recordings(recordings)), **upstream_producers(upstreams)}
     shared = [parse_stream(text, producers) for text in streams]
     names = [stream.name for stream in shared]
     for name in names:
@@ -202,28 +214,15 @@ def read_recordings(declared: Sequence[str]) -> Mapping[str, Recording]:
 
 
 def parse_stream(text: str, producers: Mapping[str, Producer[Any]]) -> SharedStream:
-    """Read NAME=PRODUCER,KEY=VALUE…; a comma that isn't followed by KEY= belongs to the value. Raises BadParameter."""
+    """Read NAME=PRODUCER,KEY=VALUE…. Raises BadParameter."""
     declared, *rest = text.split(",")
     name, equals, producer = declared.partition("=")
     if not equals or not name or not producer:
         raise click.BadParameter(f"{text!r} isn't NAME=PRODUCER, such as news=ticker,rate=5", param_hint="--stream")
-    params: dict[str, str] = {}
-    key = ""
-    for part in rest:
-        before, equals, value = part.partition("=")
-        if equals and before.isidentifier():
-            key = before
-            if key in params:
-                raise click.BadParameter(f"{key} is given twice in {text!r}", param_hint="--stream")
-            params[key] = value
-        elif key:
-            params[key] += f",{part}"
-        else:
-            raise click.BadParameter(f"{part!r} in {text!r} isn't KEY=VALUE", param_hint="--stream")
     if producer not in producers:
         known = ", ".join(producers)
         raise click.BadParameter(f"there is no producer {producer!r}; there are {known}", param_hint="--stream")
-    values = {key: text_or_file(value) for key, value in params.items()}
+    values = key_values(rest, text=text, option="--stream")
     try:
         producers[producer].params.model_validate(values)
         return SharedStream(name=name, producer=producer, params=values)

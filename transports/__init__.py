@@ -2,13 +2,14 @@
 
 `sse`, `ws`, `poll` and `ndjson` are the lanes, a file each. They share `service` (sessions and shared streams),
 `follow` (the read loop of the streaming lanes), `framing` (bytes out, no I/O) and `problems` (errors before the first
-byte). `app` puts them together, `server` runs them under uvicorn.
+byte). `app` puts them together, `mounting` puts that into somebody's own app, `server` runs it under uvicorn.
 """
 
 from transports.app import create_app
+from transports.mounting import mount
 from transports.service import StreamService
 from transports.sessions import SharedStream
 from transports.settings import Settings
 from transports.transport import Transport, discover
 
-__all__ = ["Settings", "SharedStream", "StreamService", "Transport", "create_app", "discover"]
+__all__ = ["Settings", "SharedStream", "StreamService", "Transport", "create_app", "discover", "mount"]

@@ -94,18 +94,7 @@ def create_app(
     session's id may use it, and anybody may start one.
 
     The app's lifespan runs the service. Mounted in another app, that one's has to, since a mounted app's isn't run:
-
-        service = StreamService(…)
-
-        @asynccontextmanager
-        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-            async with service:
-                yield
-
-        app = FastAPI(lifespan=lifespan)
-        app.mount("/streams", create_app(service))
-
-    docs/deploying.md has the rest: leaving at SIGTERM, and the options that uvicorn needs.
+    `mounting.mount` sees to it.
 
     Raises ValueError for a lane whose name is taken or isn't a URL segment.
     """
@@ -238,15 +227,18 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
 
 def _start_body(service: StreamService) -> dict[str, Any]:
     """Return what the OpenAPI document says of the body of `/start`: which producers there are, and what they take."""
+    # Where `oneOf` is; references within a schema are from the document's root, which doesn't know it.
+    here = "#/paths/~1start/post/requestBody/content/application~1json/schema/oneOf"
     kinds = [
         {
             "properties": {
                 "producer": {"const": name},
-                # Self-contained: a reference would be one into this document.
-                "params": kind.params.model_json_schema(),
+                "params": kind.params.model_json_schema(
+                    ref_template=f"{here}/{number}/properties/params/$defs/{{model}}"
+                ),
             }
         }
-        for name, kind in service.producers.items()
+        for number, (name, kind) in enumerate(service.producers.items())
     ]
     return {"requestBody": {"content": {"application/json": {"schema": {"oneOf": kinds}}}}}
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from clients import LongPollClient
 from clients.address import Address
 from clients.options import Options
-from clients.refusals import refused_with_code, refused_with_status, seconds_until
+from clients.refusals import refused_with_code, refused_with_status
+from producers.backoff import seconds_until
 from producers.errors import (
     ConnectionLost,
     CursorExpired,

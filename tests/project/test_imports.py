@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,11 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
         assert not above, f"{module.relative_to(ROOT)} imports {above}"
 
 
-@pytest.mark.parametrize("module", ["events", "errors", "wire"])
+@pytest.mark.parametrize("module", ["events", "errors", "wire", "backoff"])
 def test_what_clients_share_with_the_server_needs_the_standard_library_only(module: str) -> None:
-    allowed = {"__future__", "typing", "collections", "dataclasses", "enum", "functools", "json", "re", "producers"}
-    assert imported(ROOT / "producers" / f"{module}.py") <= allowed
+    assert imported(ROOT / "producers" / f"{module}.py") <= sys.stdlib_module_names | {"producers"}
+
+
+def test_of_the_producers_only_upstream_needs_a_client() -> None:
+    needing = {path.name for path in (ROOT / "producers").glob("*.py") if imported(path) & {"httpx", "httpx_sse"}}
+    assert needing == {"upstream.py"}
