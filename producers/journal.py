@@ -11,9 +11,12 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from producers.events import Item
+
+RECORD: Final = 24
+"""Bytes of an event's."""
 
 
 class Stamp(NamedTuple):
@@ -52,11 +55,16 @@ class Journal:
         self.close()
 
 
-def read_journal(directory: Path, epoch: str) -> list[Stamp]:
-    """Return the stamps of a stream, that of offset 1 first. Raises FileNotFoundError."""
+def read_journal(directory: Path, epoch: str, *, after: int = 0, limit: int | None = None) -> list[Stamp]:
+    """Return the stamps of a stream, that of offset *after* + 1 first, at most *limit* of them.
+
+    Raises FileNotFoundError.
+    """
     values = array("q")
-    content = (directory / f"{epoch}.journal").read_bytes()
-    values.frombytes(content[: len(content) // 24 * 24])  # a server killed in mid-write leaves part of a record
+    with (directory / f"{epoch}.journal").open("rb") as file:
+        file.seek(after * RECORD)
+        content = file.read(-1 if limit is None else limit * RECORD)
+    values.frombytes(content[: len(content) // RECORD * RECORD])  # a server killed in mid-write leaves part of one
     if sys.byteorder == "big":
         values.byteswap()
     return [Stamp(*values[i : i + 3]) for i in range(0, len(values), 3)]

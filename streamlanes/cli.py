@@ -18,6 +18,7 @@ class Verb(NamedTuple):
 
 
 VERBS: Final = {
+    "demo": Verb("demo:demo", "bench", "Show one stream over several lanes at once, in a browser or the terminal."),
     "compare": Verb("compare:compare", "bench", "Measure every lane under the same load and print a table."),
     "scenarios": Verb("scenarios:scenarios", "bench", "List what can be compared, or print a scenario to change."),
     "report": Verb("report:report", "bench", "Print a run again, or write it as HTML, Markdown, CSV, JUnit or hgrm."),

@@ -1,4 +1,4 @@
-"""Imports point one way: producers ← transports, producers ← clients, all ← benchmarks ← streamlanes."""
+"""Imports point one way: producers ← transports, producers ← clients, all ← benchmarks ← demos ← streamlanes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "transports": {"producers"},
     "clients": {"producers"},
     "benchmarks": {"producers", "transports", "clients"},
-    "streamlanes": {"producers", "transports", "clients", "benchmarks"},
+    "demos": {"producers", "transports", "clients", "benchmarks"},
+    "streamlanes": {"producers", "transports", "clients", "benchmarks", "demos"},
 }
 
 

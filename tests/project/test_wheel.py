@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"producers", "transports", "clients", "benchmarks", "streamlanes"}
+PACKAGES = {"producers", "transports", "clients", "benchmarks", "demos", "streamlanes"}
 
 
 def run(*command: str | Path, cwd: Path) -> str:
