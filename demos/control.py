@@ -34,7 +34,7 @@ from benchmarks.processes import ProcessError
 from demos.crowd import MAX_READERS, CrowdProcess
 from demos.network import Network
 from demos.readers import Link
-from demos.stage import Lane, Stage
+from demos.stage import OFFERED, Lane, Stage
 from producers.catalogue import PRODUCERS
 from producers.events import JSON, Cursor
 from transports.body import BodyLimit
@@ -46,9 +46,6 @@ PAGE: Final = Path(__file__).parent / "page"
 CLIENT: Final = Path(clients.__file__).parent / "browser" / "streamlanes.js"
 HEADERS: Final = {"Cache-Control": "no-cache"}
 """Of files: ask each time whether they have changed."""
-
-OFFERED: Final = ("tokens", "ticker", "echo")
-"""Producers; `replay` has no recordings here."""
 
 ANSWER_SECONDS: Final = 10.0
 """That the server may take to answer."""

@@ -20,6 +20,9 @@ from demos.server import ServerProcess
 from producers.journal import Stamp, read_journal
 from producers.wire import Wire
 
+OFFERED: Final = ("tokens", "ticker", "echo")
+"""The producers to choose from; `replay` has no recordings here."""
+
 MAX_STAMPS: Final = 2_000
 """That are read from the journal at once."""
 
@@ -32,7 +35,8 @@ class Lane:
     wire: Wire
     relay: Relay
     network: Network = CLEAR
-    _stalled_until: float = 0.0
+    stalled_until: float = 0.0
+    """When a stall is over, or was (`time.monotonic`)."""
 
     @property
     def url(self) -> str:
@@ -42,7 +46,7 @@ class Lane:
     @property
     def stalled(self) -> float:
         """Seconds until a stall is over, 0 without one."""
-        return max(self._stalled_until - monotonic(), 0.0)
+        return max(self.stalled_until - monotonic(), 0.0)
 
     def through(self, link: str) -> str:
         """Return the URL (or path) *link* of the server by way of the relay."""
@@ -60,7 +64,7 @@ class Lane:
 
     def stall(self, seconds: float) -> None:
         """Let nothing pass for so long, either way; nothing is lost. Replaces a stall that is on."""
-        self._stalled_until = monotonic() + seconds
+        self.stalled_until = monotonic() + seconds
         self.relay.stall(seconds)
 
 

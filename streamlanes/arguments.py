@@ -39,3 +39,12 @@ def key_values(parts: Sequence[str], *, text: str, option: str) -> dict[str, str
         else:
             raise click.BadParameter(f"a part of {text!r} isn't KEY=VALUE", param_hint=option)
     return {key: text_or_file(value) for key, value in values.items()}
+
+
+def each_key_value(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Read KEY=VALUE of each; a value @FILE is the file's text. Raises BadParameter."""
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise click.BadParameter(f"{key!r} isn't KEY=VALUE, such as rate=20")
+    return {key: text_or_file(value) for key, _, value in pairs}

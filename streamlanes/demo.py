@@ -6,16 +6,24 @@ import asyncio
 import os
 import sys
 import webbrowser
+from typing import Final
 
 import click
 
 from benchmarks.processes import ProcessError
 from demos.ending import until_told
-from demos.serving import show
+from demos.serving import show as page_show
+from demos.stage import OFFERED
+from demos.terminal import show as terminal_show
+from producers.errors import StreamError
+from streamlanes.arguments import each_key_value
 from streamlanes.lanes import own
+from streamlanes.terminal import stdout
 from transports.server import bind, url_of
 
-LANES = "sse,ws,poll"
+LANES: Final = "sse,ws,poll"
+UNHURRIED: Final = {"rate": "20", "count": "1200"}
+"""A minute of it, in which to press a key or two."""
 
 
 def _lanes(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
@@ -33,11 +41,48 @@ def _lanes(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
 @click.option("--lanes", default=LANES, show_default=True, callback=_lanes, help="Lanes to begin with.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Of the page.  [default: a free one]")
 @click.option("--no-open", is_flag=True, help="Don't open the page in a browser.")
-def demo(lanes: list[str], port: int, no_open: bool) -> int:
+@click.option("--terminal", is_flag=True, help="Show it here, without a page; ends with a table.")
+@click.option("--producer", type=click.Choice(OFFERED), help="For --terminal: what to stream.  [default: tokens]")
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=each_key_value,
+    help="For --terminal: a parameter of the producer's, such as rate=100 or text=@FILE. May be given more than once.",
+)
+def demo(
+    lanes: list[str], port: int, no_open: bool, terminal: bool, producer: str | None, params: dict[str, str]
+) -> int:
     """Show one stream over several lanes at once, and what cuts, stalls and proxies do to each.
 
-    Prints `listening on http://127.0.0.1:PORT` when the page can be opened. Ends with Ctrl-C.
+    In a browser; prints `listening on http://127.0.0.1:PORT` when the page can be opened, and ends with Ctrl-C.
     """
+    if terminal and (port or no_open):
+        raise click.UsageError("--port and --no-open are about the page, which --terminal does without")
+    if not terminal and (producer or params):
+        raise click.UsageError("--producer and --param are for --terminal; the page has them to choose from")
+    try:
+        if terminal:
+            return in_terminal(lanes, producer or OFFERED[0], params)
+        return on_page(lanes, port, opening=not no_open)
+    except ProcessError as error:
+        raise click.ClickException(
+            f"{error}; `streamlanes serve --baselines` by itself says more, if it doesn't start either"
+        ) from error
+
+
+def in_terminal(lanes: list[str], producer: str, params: dict[str, str]) -> int:
+    """Show a stream here. Raises ProcessError."""
+    chosen = params or (UNHURRIED if producer == OFFERED[0] else {})
+    try:
+        return asyncio.run(until_told(terminal_show(lanes, producer, chosen, stdout())))
+    except StreamError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def on_page(lanes: list[str], port: int, *, opening: bool) -> int:
+    """Serve the page. Raises ProcessError."""
     try:
         listener = bind("127.0.0.1", port)
     except OSError as error:
@@ -48,20 +93,13 @@ def demo(lanes: list[str], port: int, no_open: bool) -> int:
 
     def ready() -> None:
         click.echo(f"listening on {url}")
-        if no_open:
-            return
-        if not can_open():
-            click.echo("open it in a browser; there is none here that could be opened", err=True)
-        else:
+        if opening and can_open():
             asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
+        elif opening:
+            click.echo("open it in a browser; there is none here that could be opened", err=True)
 
     with listener:
-        try:
-            return asyncio.run(until_told(show(listener, lanes, ready)))
-        except ProcessError as error:
-            raise click.ClickException(
-                f"{error}; `streamlanes serve --baselines` by itself says more, if it doesn't start either"
-            ) from error
+        return asyncio.run(until_told(page_show(listener, lanes, ready)))
 
 
 def can_open() -> bool:

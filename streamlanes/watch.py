@@ -23,7 +23,7 @@ from producers.errors import (
     StreamOrphaned,
 )
 from producers.events import DEFAULT_TYPE, After, Event, parse_after
-from streamlanes.arguments import text_or_file
+from streamlanes.arguments import each_key_value
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -34,14 +34,6 @@ def _after(_ctx: click.Context, _param: click.Parameter, text: str) -> After:
         return parse_after(text)
     except InvalidCursor as error:
         raise click.BadParameter(f"{error}; start and now are places too") from error
-
-
-def _params(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    for key, equals, _ in pairs:
-        if not key or not equals:
-            raise click.BadParameter(f"{key!r} isn't KEY=VALUE, such as rate=20")
-    return {key: text_or_file(value) for key, _, value in pairs}
 
 
 @click.command()
@@ -57,7 +49,7 @@ def _params(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
     "params",
     multiple=True,
     metavar="KEY=VALUE",
-    callback=_params,
+    callback=each_key_value,
     help="For --start; repeatable. @FILE: the file's text.",
 )
 @click.option(
