@@ -1,0 +1,31 @@
+"""The process of further readers, where it goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from benchmarks.processes import ProcessError
+from demos.crowd import CrowdProcess
+from demos.readers import Counts, Link
+from tests.demos.staging import DEADLINE
+
+
+async def test_readers_that_reach_nobody_are_counted(tmp_path: Path) -> None:
+    with socket.socket() as bound, CrowdProcess(tmp_path) as crowd:
+        bound.bind(("127.0.0.1", 0))  # and doesn't listen
+        async with asyncio.timeout(DEADLINE):
+            await crowd.gather([Link(f"http://127.0.0.1:{bound.getsockname()[1]}/sse/news", "sse")], 3)
+            while crowd.counts != Counts(count=0, received=0, faults=3):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
+    with CrowdProcess(tmp_path) as crowd:
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(ProcessError, match="the readers didn't start"):
+                await crowd.gather([Link("http://127.0.0.1:9/sse/news", "sse")], -1)
+        assert crowd.counts == Counts()
