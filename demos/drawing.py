@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,9 +28,11 @@ from rich.live import Live
 from demos.screen import Screen
 
 STDIN: Final = 0
-ESCAPE: Final = b"\x1b"
 END_SECONDS: Final = 2.0
 """That the process may take to tidy up the terminal."""
+
+# An arrow and the like are several bytes, some of which could be a key of ours (ECMA-48 5.4, SS3, Alt).
+_SEQUENCE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
 
 
 class Drawing:
@@ -103,9 +106,8 @@ def draw(connection: Connection, *, keyboard: bool) -> None:
                 typed = os.read(STDIN, 64)
                 if not typed:
                     sources = [connection]
-                elif not typed.startswith(ESCAPE):  # an arrow or the like is several bytes, some of them letters
-                    for key in typed.decode(errors="ignore"):
-                        connection.send(key)
+                for key in _SEQUENCE.sub(b"", typed).decode(errors="ignore"):
+                    connection.send(key)
 
 
 @contextmanager

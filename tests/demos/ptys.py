@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 30.0
+WINDOW: Final = 30_000
+"""Characters of output that are looked at: several screens, and more than one read brings."""
 ALTERNATE_ON: Final = "\x1b[?1049h"
 ALTERNATE_OFF: Final = "\x1b[?1049l"
 CURSOR_ON: Final = "\x1b[?25h"
@@ -29,7 +31,9 @@ class Terminal:
         termios.tcsetwinsize(self._theirs, (lines, columns))
         self.before = termios.tcgetattr(self._theirs)
         self._output = ""
-        env = {**env, "TERM": "xterm-256color"}
+        # COLUMNS and LINES, where tests run in several processes, are those of no terminal.
+        env = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
+        env["TERM"] = "xterm-256color"
         self.process = subprocess.Popen(
             command, env=env, stdin=self._theirs, stdout=self._theirs, stderr=self._theirs, start_new_session=True
         )
@@ -49,11 +53,11 @@ class Terminal:
         os.write(self._ours, key.encode())
 
     def until(self, *texts: str) -> None:
-        """Wait until each of *texts* has been written since the last call, wherever lines break."""
+        """Wait until *texts* have been written, at most a few screens apart, since this was called."""
         begin = len(self._output)
         deadline = time.monotonic() + WAIT_SECONDS
-        while not all(text in squeezed(self._output[begin:]) for text in texts):
-            assert time.monotonic() < deadline, squeezed(self._output[begin:])[-3000:]
+        while not all(text in squeezed(self._output[begin:][-WINDOW:]) for text in texts):
+            assert time.monotonic() < deadline, squeezed(self._output[begin:][-WINDOW:])[-3000:]
             self._read()
 
     def until_gone(self) -> int:
@@ -76,7 +80,7 @@ class Terminal:
     def _read(self) -> bool:
         if not select.select([self._ours], [], [], 0.05)[0]:
             return False
-        self._output += os.read(self._ours, 65_536).decode(errors="replace")
+        self._output += os.read(self._ours, 16_384).decode(errors="replace")
         return True
 
     def __enter__(self) -> Self:

@@ -151,7 +151,7 @@ async def it_forgets_streams_and_is_reached_by_the_same_relays(stage: Stage) -> 
 
 async def one_that_fails_is_told_and_can_be_tried_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMLANES_HEARTBEAT", "never")
-    with pytest.raises(ProcessError, match="the server didn't start: .*STREAMLANES_HEARTBEAT"):
+    with pytest.raises(ProcessError, match=r"the server didn't start: .*STREAMLANES_HEARTBEAT"):
         await stage.restart()
     assert not stage.server.alive
     monkeypatch.delenv("STREAMLANES_HEARTBEAT")
