@@ -59,6 +59,7 @@ class Reading:
 
     def __init__(self, lane: Lane, client: Client, url: str) -> None:
         self.lane = lane
+        self.made_ns = monotonic_ns()
         self.phase = Phase.CONNECTING
         self.error: StreamError | None = None
         """Why it has FAILED."""

@@ -35,6 +35,8 @@ class Lane:
     wire: Wire
     relay: Relay
     network: Network = CLEAR
+    shaped_at: float = 0.0
+    """When the path was made like that (`time.monotonic`)."""
     stalled_until: float = 0.0
     """When a stall is over, or was (`time.monotonic`)."""
 
@@ -54,7 +56,7 @@ class Lane:
 
     def shape(self, network: Network) -> None:
         """Make the path so, for connections that are open too."""
-        self.network = network
+        self.network, self.shaped_at = network, monotonic()
         self.relay.up = network.up
         self.relay.down = network.down(self.wire)
 

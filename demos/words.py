@@ -33,27 +33,16 @@ def tell(reading: Reading, now_ns: int) -> str:
         return why(reading)
     if reading.phase is Phase.ENDED:
         return f"Ended, {reading.outcome}: {reading.events:,} events, each once and in order."
-    stall_over_ns = now_ns - lane.stalled_until * 1e9
-    if stall_over_ns < 0:
-        left = -stall_over_ns / 1e9
-        return f"Stalled for {left:.0f} s more: nothing passes, but the connection stays, so nobody reconnects."
     if reading.phase is Phase.WAITING:
         left = ((reading.retry_ns or now_ns) - now_ns) / 1e9
         when = f"Tries again in {left:.1f} s" if left > 0 else "Tries again now"
         return f"Connection lost. {when}, to go on after event {reading.last:,}."
-    resumed = reading.resumed
-    if resumed is not None and now_ns - resumed.at_ns < TOLD_NS:
-        return (
-            f"Lost, and back after {resumed.away_ns / 1e9:.1f} s: went on after event {resumed.after:,}; "
-            f"{_gathered(reading.gathered)}."
-        )
-    if stall_over_ns < TOLD_NS:
-        return "The stall is over: what had gathered came at once, late, but all of it and in order."
+    left = lane.stalled_until - now_ns / 1e9
+    if left > 0:
+        return f"Stalled for {left:.0f} s more: nothing passes, but the connection stays, so nobody reconnects."
     if reading.phase is Phase.CONNECTING:
         return "Connecting."
-    if lane.network.buffering:
-        return buffered(lane.wire)
-    return MANNER.get(lane.wire, "Events come.")
+    return _latest(reading, now_ns) or MANNER.get(lane.wire, "Events come.")
 
 
 def why(reading: Reading) -> str:
@@ -94,6 +83,22 @@ def verdict(readings: Sequence[Reading]) -> str:
     if all(reading.phase is Phase.ENDED for reading in readings):
         return f"all lanes had the same {common:,} events"
     return f"all lanes the same up to event {common:,}"
+
+
+def _latest(reading: Reading, now_ns: int) -> str:
+    """Return the last that has happened, unless it is over and was told for long enough; empty: nothing."""
+    lane, resumed = reading.lane, reading.resumed
+    happened: list[tuple[float, str]] = []
+    if lane.network.buffering:
+        happened.append((lane.shaped_at * 1e9, buffered(lane.wire)))
+    if resumed is not None and now_ns - resumed.at_ns < TOLD_NS:
+        back = f"Lost, and back after {resumed.away_ns / 1e9:.1f} s: went on after event {resumed.after:,}; "
+        happened.append((resumed.at_ns, f"{back}{_gathered(reading.gathered)}."))
+    stall_over_ns = lane.stalled_until * 1e9
+    if stall_over_ns > reading.made_ns and now_ns - stall_over_ns < TOLD_NS:
+        over = "The stall is over: what had gathered came at once, late, but all of it and in order."
+        happened.append((stall_over_ns, over))
+    return max(happened, default=(0, ""))[1]
 
 
 def _gathered(count: int) -> str:

@@ -16,7 +16,7 @@ from demos.serving import PageServer
 from demos.stage import Stage, staged
 from transports.server import bind, url_of
 
-DEADLINE: Final = 20.0
+DEADLINE: Final = 45.0
 CHOSEN: Final = ["sse", "ws", "poll"]
 
 
