@@ -29,7 +29,6 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-import clients
 from benchmarks.processes import ProcessError
 from demos.crowd import MAX_READERS, CrowdProcess
 from demos.network import Network
@@ -38,15 +37,12 @@ from demos.stage import OFFERED, Lane, Stage
 from producers.catalogue import PRODUCERS
 from producers.events import JSON, Cursor
 from transports.body import BodyLimit
+from transports.browser import browser_router
 from transports.problems import BadParameter, ProblemRoute, from_http, problem
 from transports.security import Security
 from transports.settings import Settings
 
 PAGE: Final = Path(__file__).parent / "page"
-CLIENT: Final = Path(clients.__file__).parent / "browser" / "streamlanes.js"
-HEADERS: Final = {"Cache-Control": "no-cache"}
-"""Of files: ask each time whether they have changed."""
-
 ANSWER_SECONDS: Final = 10.0
 """That the server may take to answer."""
 
@@ -100,6 +96,7 @@ def create_control(stage: Stage, crowd: CrowdProcess, http: httpx.AsyncClient, c
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Security, settings=settings)
     app.include_router(_page(stage))
+    app.include_router(browser_router())
     app.include_router(_network(stage))
     app.include_router(_runs(stage, crowd, http))
     app.include_router(_telemetry(stage, crowd, chosen))
@@ -127,11 +124,7 @@ def _page(stage: Stage) -> APIRouter:
     @router.get("/")
     async def page() -> Response:
         policy = content_security_policy(stage.chosen(None))
-        return FileResponse(PAGE / "index.html", headers={**HEADERS, "Content-Security-Policy": policy})
-
-    @router.get("/streamlanes.js")
-    async def client() -> Response:
-        return FileResponse(CLIENT, headers=HEADERS, media_type="text/javascript")
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": policy})
 
     return router
 

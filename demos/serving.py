@@ -6,8 +6,6 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 import uvicorn
@@ -25,10 +23,9 @@ async def show(listener: socket.socket, chosen: Sequence[str], ready: Callable[[
     """
     port = listener.getsockname()[1]
     origins = [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
-    with TemporaryDirectory(prefix="streamlanes-demo-", ignore_cleanup_errors=True) as folder:
-        async with staged(origins) as stage, httpx.AsyncClient(trust_env=False) as http:
-            with CrowdProcess(Path(folder)) as crowd:
-                await serve(create_control(stage, crowd, http, chosen), listener, ready)
+    async with staged(origins) as stage, httpx.AsyncClient(trust_env=False) as http:
+        with CrowdProcess(stage.folder) as crowd:
+            await serve(create_control(stage, crowd, http, chosen), listener, ready)
 
 
 async def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:

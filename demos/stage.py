@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import clients
 from benchmarks.launch import allow_open_files
 from benchmarks.relay import Relay
+from demos.folder import temporary_folder
 from demos.network import CLEAR, Network
 from demos.server import ServerProcess
 from producers.journal import Stamp, read_journal
@@ -73,9 +73,11 @@ class Lane:
 class Stage:
     """The server and its lanes, by name."""
 
-    def __init__(self, server: ServerProcess, lanes: Mapping[str, Lane]) -> None:
+    def __init__(self, server: ServerProcess, lanes: Mapping[str, Lane], folder: Path) -> None:
         self.server = server
         self.lanes = lanes
+        self.folder = folder
+        """For the logs of processes; gone when the stage is."""
         self._restarting = asyncio.Lock()
 
     def chosen(self, name: str | None) -> Sequence[Lane]:
@@ -112,15 +114,12 @@ async def staged(origins: Sequence[str] = ()) -> AsyncIterator[Stage]:
     Raises ProcessError if the server doesn't start.
     """
     allow_open_files()  # a connection takes two of this process
-    with (
-        TemporaryDirectory(prefix="streamlanes-demo-", ignore_cleanup_errors=True) as folder,
-        ServerProcess(Path(folder), origins) as server,
-    ):
+    with temporary_folder() as folder, ServerProcess(folder, origins) as server:
         await server.start()
         wires = await clients.lanes(server.url)
         async with AsyncExitStack() as stack:
             lanes = {name: Lane(name, wire, await _relay(stack, server.url)) for name, wire in wires.items()}
-            yield Stage(server, lanes)
+            yield Stage(server, lanes, folder)
 
 
 async def _relay(stack: AsyncExitStack, url: str) -> Relay:

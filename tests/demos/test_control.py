@@ -59,6 +59,9 @@ async def the_page_may_load_and_connect_to_nothing_else(demo: Demo) -> None:
     }
     for path in re.findall(r'(?:src|href)="(/[^"]*)"', page.text):
         assert (await demo.http.get(path)).status_code == 200, path
+    module = await demo.http.get("/streamlanes.js")
+    assert module.headers["Content-Type"].startswith("text/javascript")
+    assert "export " in module.text
     for path in ("/assets/../control.py", "/assets/%2e%2e/control.py", "/nothing"):
         assert (await demo.http.get(path)).status_code == 404
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.benchmarks.living import left_of, marked
 from tests.demos.ptys import ALTERNATE_OFF, ALTERNATE_ON, Terminal, squeezed
@@ -97,8 +98,8 @@ def test_ctrl_c_leaves_the_table_and_the_terminal_as_it_was() -> None:
     assert left_of(environment) == []
 
 
-def test_killed_it_leaves_nothing_and_the_terminal_as_it_was() -> None:
-    environment = marked()
+def test_killed_it_leaves_no_process_and_the_terminal_as_it_was(tmp_path: Path) -> None:
+    environment = {**marked(), "TMPDIR": str(tmp_path)}  # its folder goes with the next demo
     with Terminal([*COMMAND, "--producer", "ticker"], environment, columns=80, lines=24) as terminal:
         terminal.until("One response that goes")
         terminal.process.kill()
