@@ -11,7 +11,7 @@ MICRO  := $(RUN)pytest tests/micro --benchmark-enable --benchmark-only --benchma
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help compare test test-long micro micro-baseline lint types types-browser format lock clean
+.PHONY: help compare test test-long micro micro-baseline lint types types-browser picture format lock clean
 
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
@@ -39,6 +39,10 @@ types: $(READY) # mypy --strict, and tsc --strict for what browsers run, where t
 
 types-browser: $(NODE) # tsc --checkJs --strict
 	tests/browser/node_modules/.bin/tsc --project tests/browser
+	tests/browser/node_modules/.bin/tsc --project tests/demos/page
+
+picture: $(READY) # take the README's pictures of the demo anew, with Chromium
+	$(RUN)python docs/picture.py
 
 format: $(READY) # what a formatter can mend
 	$(RUN)ruff check --fix .

@@ -1,0 +1,124 @@
+"""The page's modules by themselves, in a browser: what they reckon and what they say."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from demos.control import CLIENT, PAGE
+from tests.demos.page.visiting import chromium
+
+ORIGIN = "http://127.0.0.1"
+TELL = """
+async ([error, more]) => {
+  const { tell } = await import("/assets/words.js");
+  const client = await import("/streamlanes.js");
+  const [name, ...values] = error;
+  const { restarted, ...known } = more;
+  const outage = { at: 0, after: 7, reason: "the server can't be reached", attempts: 12, back: null };
+  const reading = { phase: "failed", events: 7, last: 7, outage, error: new client[name](...values), ...known };
+  const { text, remedy } = tell({ reading, restarted: restarted ?? false });
+  return [text, remedy];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """An empty page, which may import the modules."""
+
+    def answer(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        if not name:
+            route.fulfill(body="<!doctype html><title>empty</title>", content_type="text/html")
+        else:
+            route.fulfill(path=CLIENT if name == CLIENT.name else PAGE / name, content_type="text/javascript")
+
+    with chromium() as browser:
+        page = browser.new_page()
+        page.route("**/*", answer)
+        page.goto(f"{ORIGIN}/")
+        yield page
+
+
+@pytest.mark.parametrize(
+    ("error", "more", "words", "remedy"),
+    [
+        (["UnknownStream", "404"], {"restarted": True}, "The stream is gone: the server was restarted", "again"),
+        (["UnknownStream", "404"], {}, "The server no longer has this stream", "again"),
+        (["StreamFailed", "…"], {}, "The producer failed after event 7,", "again"),
+        (["StreamFailed", "…"], {"events": 0, "last": 0}, "The producer failed before its first event", "again"),
+        (["StreamOrphaned", "…"], {}, "The producer went away", "again"),
+        (["StreamLost", "…"], {}, "Gave up after 12 attempts to reach the server (the server can't be", "resume"),
+        (["RequestRejected", "401: who are you?", 401], {}, "Stopped: 401: who are you?", "resume"),
+        (["ProtocolViolation", "this isn't it"], {}, "Stopped: this isn't it", "resume"),
+        (
+            ["CursorExpired", "a:7", {"oldest": "a:9", "head": "a:20", "missing": 2}],
+            {},
+            "Was away, or too slow, for longer than the server remembers: 2 events in between",
+            "skip",
+        ),
+    ],
+)
+def test_every_error_is_told_in_words_with_one_thing_to_do(
+    page: Page, error: list[object], more: dict[str, object], words: str, remedy: str
+) -> None:
+    text, offered = page.evaluate(TELL, [error, more])
+    assert text.startswith(words)
+    assert text.endswith("The 7 events that came are still here.") == ("events" not in more)
+    assert offered == remedy
+
+
+def test_the_digest_is_crc_32_of_utf_8(page: Page) -> None:
+    texts = ["", "a", "π≈3", "👩‍🚀" * 9_000, "\u2028", '{"n":1}']
+    digest = page.evaluate(
+        """async (texts) => {
+          const { Digest, hex } = await import("/assets/digest.js");
+          const digest = new Digest();
+          texts.forEach((text, index) => digest.add(`e:${index + 1}`, text));
+          return hex(digest.value);
+        }""",
+        texts,
+    )
+    whole = "".join(f"e:{offset}\n{text}\n" for offset, text in enumerate(texts, 1))
+    assert digest == f"{zlib.crc32(whole.encode()):08x}"
+
+
+def test_percentiles_are_those_of_the_last_thirty_seconds_to_five_percent(page: Page) -> None:
+    rng = random.Random(5)
+    late = [rng.lognormvariate(2, 1.5) for _ in range(6_000)]
+    old = [[5_000.0 + 10 * n, 60_000.0] for n in range(500)]
+    recent = [[60_000.0 + 4 * n, value] for n, value in enumerate(late)]
+    found = page.evaluate(
+        """async (samples) => {
+          const { Latencies } = await import("/assets/latency.js");
+          const latencies = new Latencies();
+          for (const [due, late] of samples) latencies.add(due, late);
+          return latencies.quantiles([0.5, 0.99]);
+        }""",
+        old + recent,
+    )
+    cuts = statistics.quantiles(late, n=100, method="inclusive")
+    assert found == pytest.approx([cuts[49], cuts[98]], rel=0.05)
+
+
+def test_the_clock_goes_by_the_shortest_round_trip_of_the_last_minute(page: Page) -> None:
+    offsets = page.evaluate(
+        """async () => {
+          const { Clock } = await import("/assets/clock.js");
+          const clock = new Clock();
+          const seen = [];
+          for (const [sent, trip, theirs] of [[0, 10, 1005], [100, 2, 1101.4], [200, 40, 1290], [61_000, 6, 62_003]]) {
+            clock.sample(sent, sent + trip, theirs);
+            seen.push([clock.offset, clock.bound]);
+          }
+          return seen;
+        }"""
+    )
+    assert [offset for offset, _ in offsets] == pytest.approx([1000, 1000.4, 1000.4, 1000])
+    assert [bound for _, bound in offsets] == pytest.approx([5, 1, 1, 3])
