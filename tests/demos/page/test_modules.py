@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Route
 
-from demos.control import CLIENT, PAGE
+from demos.control import PAGE
 from tests.demos.page.visiting import chromium
+from transports.browser import MODULE
 
 ORIGIN = "http://127.0.0.1"
 TELL = """
@@ -37,7 +38,7 @@ def page() -> Iterator[Page]:
         if not name:
             route.fulfill(body="<!doctype html><title>empty</title>", content_type="text/html")
         else:
-            route.fulfill(path=CLIENT if name == CLIENT.name else PAGE / name, content_type="text/javascript")
+            route.fulfill(path=MODULE if name == MODULE.name else PAGE / name, content_type="text/javascript")
 
     with chromium() as browser:
         page = browser.new_page()
