@@ -14,11 +14,16 @@ class Lost(Fault):
 
 
 class Events(NamedTuple):
-    """The events of a piece of the wire, as two lists of the same length."""
+    """The events of a piece of the wire."""
 
     offsets: list[int]
-    data: list[bytes]
-    """The JSON text of each, as it was on the wire."""
+    text: bytes
+    """The JSON text of each, as it was on the wire, a newline after each."""
+
+    @classmethod
+    def of(cls, offsets: list[int], data: list[bytes]) -> Events:
+        """Return events of *data*: the JSON text of each, or of several with a newline between them."""
+        return cls(offsets, b"\n".join(data) + b"\n" if offsets else b"")
 
 
 class Place:
@@ -35,6 +40,12 @@ class Place:
         if self.epoch and epoch != self.epoch:
             raise Fault(f"an id of epoch {epoch.decode()!r} in a stream of epoch {self.epoch.decode()!r}")
         self.epoch = epoch
+
+    def admit(self, epoch: bytes) -> None:
+        """Check that an event of *epoch* may come now. Raises Fault."""
+        self.meet(epoch)
+        if self.outcome is not None:
+            raise Fault("an event after the end")
 
     def control(self, name: str, message: dict[str, object]) -> None:
         """Take a control message. Raises Fault for one that isn't known, and for a refusal."""

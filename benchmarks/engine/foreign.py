@@ -28,15 +28,16 @@ class ForeignDecoder:
 
     def feed_all(self, messages: Iterable[bytes]) -> Events:
         """Return the events in *messages*."""
-        events = Events([], [])
+        offsets: list[int] = []
+        data: list[bytes] = []
         for message in messages:
             found = _EVENT.search(message)
             if found is not None:
-                events.offsets.append(int(found[1]))
-                events.data.append(found[0])
-        if events.offsets and max(events.offsets) >= self._awaited:
+                offsets.append(int(found[1]))
+                data.append(found[0])
+        if offsets and max(offsets) >= self._awaited:
             self.place.outcome = Outcome.COMPLETED
-        return events
+        return Events.of(offsets, data)
 
 
 class ForeignSSEDecoder(ForeignDecoder):

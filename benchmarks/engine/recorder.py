@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 
@@ -41,9 +42,8 @@ class Recorder:
         self.heard_ns = received_ns
         if events.offsets:
             self.column.offsets.fromlist(events.offsets)
-            self.column.received.fromlist([received_ns] * len(events.offsets))
-            self._checksum = zlib.crc32(b"\n".join(events.data), self._checksum)
-            self._checksum = zlib.crc32(b"\n", self._checksum)
+            self.column.received.frombytes(received_ns.to_bytes(8, sys.byteorder) * len(events.offsets))
+            self._checksum = zlib.crc32(events.text, self._checksum)
 
     def take_one(self, received_ns: int, offset: int, data: bytes) -> None:
         """Record an event by itself, as clients hand them over."""

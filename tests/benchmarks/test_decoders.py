@@ -65,16 +65,16 @@ def split(content: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 def decode(decoder: Decoder, chunks: Sequence[bytes]) -> Events:
-    everything = Events([], [])
+    offsets, texts = [], []
     for chunk in chunks:
-        offsets, data = decoder.feed(chunk)
-        everything.offsets.extend(offsets)
-        everything.data.extend(data)
-    return everything
+        events = decoder.feed(chunk)
+        offsets += events.offsets
+        texts.append(events.text)
+    return Events(offsets, b"".join(texts))
 
 
 def verbatim(events: Sequence[Event]) -> Events:
-    return Events([event.offset for event in events], [event.data.encode() for event in events])
+    return Events.of([event.offset for event in events], [event.data.encode() for event in events])
 
 
 def check_end(decoder: Decoder) -> None:
@@ -184,7 +184,7 @@ def test_foreign_sse_split_anywhere(cuts: list[int], end: str) -> None:
     ]
     content = "".join(end.join(block) + end + end for block in blocks).encode()
     decoder = ForeignSSEDecoder(2)
-    assert decode(decoder, split(content, cuts)) == Events([1, 2], [text.encode() for text in data])
+    assert decode(decoder, split(content, cuts)) == Events.of([1, 2], [text.encode() for text in data])
     assert decoder.place.outcome == "completed"
 
 

@@ -27,7 +27,7 @@ READERS: dict[Wire, Callable[[bytes], Events]] = {
 
 
 def taken(events: Sequence[Event]) -> Events:
-    return Events([event.offset for event in events], [event.data.encode() for event in events])
+    return Events.of([event.offset for event in events], [event.data.encode() for event in events])
 
 
 @pytest.mark.parametrize("wire", READERS)

@@ -9,8 +9,9 @@ from yarl import URL
 
 from benchmarks.engine.body import read_body
 from benchmarks.engine.decoding import Decoder, Events, Place
-from benchmarks.engine.json_message import take_message
+from benchmarks.engine.json_message import EVENT_LINE, take_message
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.runs import Records, Run
 from benchmarks.engine.sending import POST, Sender
 from producers.wire import NDJSON
 
@@ -20,16 +21,21 @@ class NDJSONDecoder:
 
     def __init__(self) -> None:
         self.place = Place()
-        self._rest = b""
+        self._records = Records(b"\n", EVENT_LINE)
 
     def feed(self, chunk: bytes) -> Events:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
         offsets: list[int] = []
         data: list[bytes] = []
-        for line in lines:
-            if line:
-                take_message(line, self.place, offsets, data)
-        return Events(offsets, data)
+        for piece in self._records.feed(chunk):
+            if isinstance(piece, Run):
+                self.place.admit(piece.epoch)
+                offsets += piece.offsets
+                data.append(piece.text)
+                continue
+            for line in piece:
+                if line:
+                    take_message(line, self.place, offsets, data)
+        return Events.of(offsets, data)
 
 
 class NDJSONReader:

@@ -26,10 +26,11 @@ class WebSocketDecoder:
         return self.feed_all((message,))
 
     def feed_all(self, messages: Iterable[bytes]) -> Events:
-        events = Events([], [])
+        offsets: list[int] = []
+        data: list[bytes] = []
         for message in messages:
-            take_message(message, self.place, events.offsets, events.data)
-        return events
+            take_message(message, self.place, offsets, data)
+        return Events.of(offsets, data)
 
 
 class WebSocketReader:
