@@ -17,13 +17,8 @@ class Events(NamedTuple):
     """The events of a piece of the wire."""
 
     offsets: list[int]
-    text: bytes
-    """The JSON text of each, as it was on the wire, a newline after each."""
-
-    @classmethod
-    def of(cls, offsets: list[int], data: list[bytes]) -> Events:
-        """Return events of *data*: the JSON text of each, or of several with a newline between them."""
-        return cls(offsets, b"\n".join(data) + b"\n" if offsets else b"")
+    data: list[bytes]
+    """The JSON texts as they were on the wire, in their order: one by one, or several with a newline between them."""
 
 
 class Place:
@@ -43,7 +38,8 @@ class Place:
 
     def admit(self, epoch: bytes) -> None:
         """Check that an event of *epoch* may come now. Raises Fault."""
-        self.meet(epoch)
+        if epoch != self.epoch:
+            self.meet(epoch)
         if self.outcome is not None:
             raise Fault("an event after the end")
 

@@ -28,16 +28,15 @@ class ForeignDecoder:
 
     def feed_all(self, messages: Iterable[bytes]) -> Events:
         """Return the events in *messages*."""
-        offsets: list[int] = []
-        data: list[bytes] = []
+        events = Events([], [])
         for message in messages:
             found = _EVENT.search(message)
             if found is not None:
-                offsets.append(int(found[1]))
-                data.append(found[0])
-        if offsets and max(offsets) >= self._awaited:
+                events.offsets.append(int(found[1]))
+                events.data.append(found[0])
+        if events.offsets and max(events.offsets) >= self._awaited:
             self.place.outcome = Outcome.COMPLETED
-        return Events.of(offsets, data)
+        return events
 
 
 class ForeignSSEDecoder(ForeignDecoder):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import struct
 import time
 import zlib
+from typing import Final
 
 import aiohttp
 
 from benchmarks.engine.decoding import Events, Place
 from benchmarks.records import Column, Connection, Reader, Sends, Traffic
+
+_pack: Final = struct.Struct("q").pack
+"""As an array of "q" has it."""
 
 
 class Recorder:
@@ -42,8 +46,8 @@ class Recorder:
         self.heard_ns = received_ns
         if events.offsets:
             self.column.offsets.fromlist(events.offsets)
-            self.column.received.frombytes(received_ns.to_bytes(8, sys.byteorder) * len(events.offsets))
-            self._checksum = zlib.crc32(events.text, self._checksum)
+            self.column.received.frombytes(_pack(received_ns) * len(events.offsets))
+            self._checksum = zlib.crc32(b"\n".join([*events.data, b""]), self._checksum)
 
     def take_one(self, received_ns: int, offset: int, data: bytes) -> None:
         """Record an event by itself, as clients hand them over."""

@@ -8,9 +8,11 @@ must be is checked of all rows at once, column by column.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
+
+from benchmarks.engine.decoding import Events, Place
 
 PIECE: Final = 4096
 """Bytes. What is left of a chunk when it has less than that is taken event by event, and so is a piece of this length
@@ -31,39 +33,42 @@ class Run(NamedTuple):
     """Where it ends in its buffer."""
 
 
-class Records:
-    """Takes bytes however they are cut, and returns what they complete.
+class RecordDecoder(Protocol):
+    """Decodes a stream of records that end in a separator."""
+
+    place: Place
+
+    def take(self, records: list[bytes], events: Events) -> None:
+        """Add the events of *records*, without their separators, to *events*. Raises Fault."""
+        ...
+
+
+def take_runs(
+    buffer: bytes, separator: bytes, event: re.Pattern[bytes], decoder: RecordDecoder, events: Events
+) -> bytes:
+    """Add the runs in *buffer* to *events*, and what is before and between them; return what is left of it.
 
     *event* matches a whole event with the separator behind it; its groups are the epoch, the offset's digits and the
-    data, in which there is no newline. It need not match every event there may be: others are records like any other.
+    data, in which there is no newline. It need not match every event that there may be: *decoder* takes the others.
+    Raises Fault.
     """
-
-    def __init__(self, separator: bytes, event: re.Pattern[bytes]) -> None:
-        self._separator = separator
-        self._event = event
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> list[Run | list[bytes]]:
-        """Return the runs in *chunk*, and the records before, between and after them, without their separators."""
-        buffer = self._rest + chunk
-        pieces: list[Run | list[bytes]] = []
-        place = 0
-        while len(buffer) - place >= PIECE:
-            run = find_run(buffer, place, self._event)
-            if run is not None:
-                pieces.append(run)
-                place = run.end
-                continue
-            end = buffer.rfind(self._separator, place, place + PIECE)
-            if end < 0:  # a long record, or the beginning of one
-                end = buffer.find(self._separator, place)
-            if end < 0:
-                break
-            pieces.append(buffer[place:end].split(self._separator))
-            place = end + len(self._separator)
-        *records, self._rest = buffer[place:].split(self._separator)
-        pieces.append(records)
-        return pieces
+    place = 0
+    while len(buffer) - place >= PIECE:
+        run = find_run(buffer, place, event)
+        if run is not None:
+            decoder.place.admit(run.epoch)
+            events.offsets.extend(run.offsets)
+            events.data.append(run.text)
+            place = run.end
+            continue
+        end = buffer.rfind(separator, place, place + PIECE)
+        if end < 0:  # a long record, or the beginning of one
+            end = buffer.find(separator, place)
+        if end < 0:
+            break
+        decoder.take(buffer[place:end].split(separator), events)
+        place = end + len(separator)
+    return buffer[place:]
 
 
 def find_run(buffer: bytes, place: int, event: re.Pattern[bytes]) -> Run | None:

@@ -65,16 +65,16 @@ def split(content: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 def decode(decoder: Decoder, chunks: Sequence[bytes]) -> Events:
-    offsets, texts = [], []
+    everything = Events([], [])
     for chunk in chunks:
-        events = decoder.feed(chunk)
-        offsets += events.offsets
-        texts.append(events.text)
-    return Events(offsets, b"".join(texts))
+        offsets, data = decoder.feed(chunk)
+        everything.offsets.extend(offsets)
+        everything.data.extend(text for some in data for text in some.split(b"\n"))
+    return everything
 
 
 def verbatim(events: Sequence[Event]) -> Events:
-    return Events.of([event.offset for event in events], [event.data.encode() for event in events])
+    return Events([event.offset for event in events], [event.data.encode() for event in events])
 
 
 def check_end(decoder: Decoder) -> None:
@@ -184,7 +184,7 @@ def test_foreign_sse_split_anywhere(cuts: list[int], end: str) -> None:
     ]
     content = "".join(end.join(block) + end + end for block in blocks).encode()
     decoder = ForeignSSEDecoder(2)
-    assert decode(decoder, split(content, cuts)) == Events.of([1, 2], [text.encode() for text in data])
+    assert decode(decoder, split(content, cuts)) == Events([1, 2], [text.encode() for text in data])
     assert decoder.place.outcome == "completed"
 
 

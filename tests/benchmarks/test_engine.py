@@ -71,9 +71,9 @@ async def full() -> AsyncIterator[tuple[str, str]]:
 
 
 async def good(recorder: Recorder) -> None:
-    recorder.take(time.monotonic_ns(), Events([1, 2], b"1\n2\n"))
-    recorder.take(time.monotonic_ns(), Events([], b""))
-    recorder.take(time.monotonic_ns(), Events([3], b"3\n"))
+    recorder.take(time.monotonic_ns(), Events([1, 2], [b"1", b"2"]))
+    recorder.take(time.monotonic_ns(), Events([], []))
+    recorder.take(time.monotonic_ns(), Events([3], [b"3"]))
     await asyncio.sleep(0)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.engine.decoding import Decoder, Fault
-from benchmarks.engine.runs import PIECE, SHORTEST, Records, Run, find_run
+from benchmarks.engine.runs import PIECE, SHORTEST, find_run
 from benchmarks.engine.wires.ndjson import NDJSONDecoder
 from benchmarks.engine.wires.sse import SSEDecoder
 from producers.events import Cursor, Event, Outcome
@@ -50,7 +50,13 @@ def outcome(decoder: Decoder, chunks: Sequence[bytes]) -> Outcomes:
         return Fault
     offsets = [offset for piece in pieces for offset in piece.offsets]
     place = decoder.place
-    return offsets, b"".join(piece.text for piece in pieces), place.epoch, place.outcome, place.missing
+    return (
+        offsets,
+        b"\n".join(text for piece in pieces for text in piece.data),
+        place.epoch,
+        place.outcome,
+        place.missing,
+    )
 
 
 def cut(content: bytes, places: Sequence[int]) -> list[bytes]:
@@ -121,9 +127,10 @@ def test_few_events_are_no_run() -> None:
     assert find_run(plain(range(10, 10 + SHORTEST)), 0, EVENT) is not None
 
 
-def test_most_of_a_stream_at_full_speed_is_runs() -> None:
-    content = SSEFraming().ping() + plain(range(1_000, 9_000))
-    pieces = Records(b"\n\n", EVENT).feed(content)
-    by_themselves = [record for piece in pieces if not isinstance(piece, Run) for record in piece]
-    assert sum(map(len, by_themselves)) <= PIECE
-    assert sum(len(piece.offsets) for piece in pieces if isinstance(piece, Run)) + len(by_themselves) == 8_001
+@pytest.mark.parametrize("decoder", WIRES)
+def test_most_of_a_stream_at_full_speed_is_runs(decoder: Callable[[], Decoder]) -> None:
+    framing = WIRES[decoder]
+    content = framing.ping() + framing.events("e1", [Event(n, "message", '"text"') for n in range(1_000, 9_000)])
+    events = decoder().feed(content)
+    assert events.offsets == [*range(1_000, 9_000)]
+    assert len(events.data) <= PIECE // len('"text"')

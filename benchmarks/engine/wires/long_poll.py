@@ -56,7 +56,7 @@ class LongPollDecoder:
         self.place.meet(rest[1].encode())
         self.after = f"{rest[1]}:{rest[2]}"
         self.place.outcome = rest[3]
-        return Events.of(offsets, data)
+        return Events(offsets, data)
 
 
 class LongPollReader:

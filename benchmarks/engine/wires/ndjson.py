@@ -11,7 +11,7 @@ from benchmarks.engine.body import read_body
 from benchmarks.engine.decoding import Decoder, Events, Place
 from benchmarks.engine.json_message import EVENT_LINE, take_message
 from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.runs import Records, Run
+from benchmarks.engine.runs import PIECE, take_runs
 from benchmarks.engine.sending import POST, Sender
 from producers.wire import NDJSON
 
@@ -21,21 +21,22 @@ class NDJSONDecoder:
 
     def __init__(self) -> None:
         self.place = Place()
-        self._records = Records(b"\n", EVENT_LINE)
+        self._rest = b""
 
     def feed(self, chunk: bytes) -> Events:
-        offsets: list[int] = []
-        data: list[bytes] = []
-        for piece in self._records.feed(chunk):
-            if isinstance(piece, Run):
-                self.place.admit(piece.epoch)
-                offsets += piece.offsets
-                data.append(piece.text)
-                continue
-            for line in piece:
-                if line:
-                    take_message(line, self.place, offsets, data)
-        return Events.of(offsets, data)
+        buffer = self._rest + chunk
+        events = Events([], [])
+        if len(buffer) >= PIECE:
+            buffer = take_runs(buffer, b"\n", EVENT_LINE, self, events)
+        lines = buffer.split(b"\n")
+        self._rest = lines.pop()
+        self.take(lines, events)
+        return events
+
+    def take(self, records: list[bytes], events: Events) -> None:
+        for line in records:
+            if line:
+                take_message(line, self.place, events.offsets, events.data)
 
 
 class NDJSONReader:

@@ -26,11 +26,10 @@ class WebSocketDecoder:
         return self.feed_all((message,))
 
     def feed_all(self, messages: Iterable[bytes]) -> Events:
-        offsets: list[int] = []
-        data: list[bytes] = []
+        events = Events([], [])
         for message in messages:
-            take_message(message, self.place, offsets, data)
-        return Events.of(offsets, data)
+            take_message(message, self.place, events.offsets, events.data)
+        return events
 
 
 class WebSocketReader:
