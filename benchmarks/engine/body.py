@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from benchmarks.engine.decoding import Decoder, Lost
+from benchmarks.engine.gathering import gather
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender, posting
@@ -32,11 +33,15 @@ async def read_body(
     try:
         async with posting(http, sender), http.get(url, headers={"Accept": accept}) as response:
             await check(response, HTTPStatus.OK)
+            connection = response.connection  # None: all is there already
             async for chunk in response.content.iter_any():
                 received_ns = time.monotonic_ns()
-                recorder.take(received_ns, decoder.feed(chunk))
+                events = decoder.feed(chunk)
+                recorder.take(received_ns, events)
                 if decoder.place.outcome is not None and not to_close:
                     break
+                if recorder.gathers and connection is not None:
+                    await gather(connection.transport, chunk, events)
     finally:
         recorder.close(decoder.place)
     if decoder.place.outcome is None:

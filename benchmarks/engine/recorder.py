@@ -23,6 +23,8 @@ class Recorder:
         self.index = index
         self.awaited = 0
         """Events after which a stream is complete, for wires that don't tell; 0: not known."""
+        self.gathers = False
+        """Whether events may wait for others to be read with them: their times are of no use then."""
         self.column = Column()
         self.sends = Sends()
         self.scheduled_ns = scheduled_ns

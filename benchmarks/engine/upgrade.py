@@ -19,6 +19,7 @@ from yarl import URL
 
 from benchmarks.engine.decoding import Events, Fault, Lost, Place
 from benchmarks.engine.frames import Frames
+from benchmarks.engine.gathering import gather
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender, sending
@@ -57,6 +58,7 @@ class Socket:
 
     content: aiohttp.StreamReader
     """What the server sends, frames and all."""
+    transport: asyncio.Transport
     _writer: WebSocketWriter
 
     async def send(self, text: str) -> None:
@@ -95,7 +97,7 @@ async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socke
             raise Fault("the server's WebSocket handshake is wrong")
         content = aiohttp.StreamReader(protocol, READ_AHEAD, loop=asyncio.get_running_loop())
         protocol.set_parser(Feed(content), content)
-        yield Socket(content, WebSocketWriter(protocol, protocol.transport, use_mask=True))
+        yield Socket(content, protocol.transport, WebSocketWriter(protocol, protocol.transport, use_mask=True))
     finally:
         response.close()
 
@@ -129,12 +131,15 @@ async def read_messages(
         async with upgraded(http, url) as socket, sending(sender, socket.send):
             async for chunk in socket.content.iter_any():
                 received_ns = time.monotonic_ns()
-                recorder.take(received_ns, decoder.feed_all(frames.feed(chunk)))
+                events = decoder.feed_all(frames.feed(chunk))
+                recorder.take(received_ns, events)
                 while frames.pings:
                     await socket.pong(frames.pings.pop(0))
                 if frames.closed is not None or (decoder.place.outcome is not None and not to_close):
                     await socket.close(aiohttp.WSCloseCode.OK)
                     break
+                if recorder.gathers:
+                    await gather(socket.transport, chunk, events)
     finally:
         recorder.close(decoder.place)
     code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")
