@@ -33,15 +33,14 @@ async def read_body(
     try:
         async with posting(http, sender), http.get(url, headers={"Accept": accept}) as response:
             await check(response, HTTPStatus.OK)
-            connection = response.connection  # None: all is there already
             async for chunk in response.content.iter_any():
                 received_ns = time.monotonic_ns()
                 events = decoder.feed(chunk)
                 recorder.take(received_ns, events)
                 if decoder.place.outcome is not None and not to_close:
                     break
-                if recorder.gathers and connection is not None:
-                    await gather(connection.transport, chunk, events)
+                if recorder.gathers:
+                    gather(chunk, events)
     finally:
         recorder.close(decoder.place)
     if decoder.place.outcome is None:

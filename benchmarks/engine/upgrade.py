@@ -58,7 +58,6 @@ class Socket:
 
     content: aiohttp.StreamReader
     """What the server sends, frames and all."""
-    transport: asyncio.Transport
     _writer: WebSocketWriter
 
     async def send(self, text: str) -> None:
@@ -97,7 +96,7 @@ async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socke
             raise Fault("the server's WebSocket handshake is wrong")
         content = aiohttp.StreamReader(protocol, READ_AHEAD, loop=asyncio.get_running_loop())
         protocol.set_parser(Feed(content), content)
-        yield Socket(content, protocol.transport, WebSocketWriter(protocol, protocol.transport, use_mask=True))
+        yield Socket(content, WebSocketWriter(protocol, protocol.transport, use_mask=True))
     finally:
         response.close()
 
@@ -139,7 +138,7 @@ async def read_messages(
                     await socket.close(aiohttp.WSCloseCode.OK)
                     break
                 if recorder.gathers:
-                    await gather(socket.transport, chunk, events)
+                    gather(chunk, events)
     finally:
         recorder.close(decoder.place)
     code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")

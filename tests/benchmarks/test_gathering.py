@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import Final
 
 import httpx
@@ -11,7 +11,7 @@ import pytest
 import transports
 from benchmarks.engine import body, upgrade, wires
 from benchmarks.engine.decoding import Events
-from benchmarks.engine.gathering import ENOUGH, gather
+from benchmarks.engine.gathering import ENOUGH, SECONDS, gather
 from benchmarks.engine.load import Load
 from benchmarks.records import Spec, Started
 from benchmarks.tasks import Again, Audience, Task
@@ -24,58 +24,17 @@ EVENTS: Final = 5_000
 """More than come at once."""
 
 
-class Transport(asyncio.Transport):
-    """Notes what is asked of it."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.closing = False
-
-    def pause_reading(self) -> None:
-        self.asked.append("pause")
-
-    def resume_reading(self) -> None:
-        self.asked.append("resume")
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-
-async def test_after_a_small_piece_reading_stops_for_a_moment() -> None:
-    transport = Transport()
-    gathering = asyncio.create_task(gather(transport, b"x", SOME))
-    await asyncio.sleep(0)
-    assert transport.asked == ["pause"]
-    await asyncio.wait_for(gathering, 5)
-    assert transport.asked == ["pause", "resume"]
-
-
-@pytest.mark.parametrize(("chunk", "events"), [(b"x" * ENOUGH, SOME), (b"x", NONE)])
-async def test_other_pieces_let_it_go_on(chunk: bytes, events: Events) -> None:
-    transport = Transport()
-    await gather(transport, chunk, events)
-    assert transport.asked == []
-
-
-async def test_a_reader_that_is_given_up_leaves_its_connection_as_it_was() -> None:
-    transport = Transport()
-    gathering = asyncio.create_task(gather(transport, b"x", SOME))
-    await asyncio.sleep(0)
-    gathering.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await gathering
-    assert transport.asked == ["pause", "resume"]
-
-
-async def test_a_connection_that_is_gone_is_left_alone() -> None:
-    transport = Transport()
-    gathering = asyncio.create_task(gather(transport, b"x", SOME))
-    await asyncio.sleep(0)
-    transport.closing = True
-    await asyncio.wait_for(gathering, 5)
-    await gather(transport, b"x", SOME)
-    await gather(None, b"x", SOME)
-    assert transport.asked == ["pause"]
+@pytest.mark.parametrize(
+    ("chunk", "events", "slept"),
+    [(b"x", SOME, [SECONDS]), (b"x" * (ENOUGH - 1), SOME, [SECONDS]), (b"x" * ENOUGH, SOME, []), (b"x", NONE, [])],
+)
+def test_only_after_a_small_piece_of_events_others_may_gather(
+    monkeypatch: pytest.MonkeyPatch, chunk: bytes, events: Events, slept: list[float]
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(time, "sleep", asked.append)
+    gather(chunk, events)
+    assert asked == slept
 
 
 @pytest.mark.parametrize("lane", ["sse", "ws", "ndjson"])
@@ -84,10 +43,10 @@ async def test_only_a_stream_that_is_read_again_and_again_is_read_so(
 ) -> None:
     gathered = 0
 
-    async def counting(transport: asyncio.Transport | None, chunk: bytes, events: Events) -> None:
+    def counting(chunk: bytes, events: Events) -> None:
         nonlocal gathered
-        gathered += 0 if transport is None else len(events.offsets)
-        await gather(transport, chunk, events)
+        gathered += len(events.offsets)
+        gather(chunk, events)
 
     monkeypatch.setattr(body, "gather", counting)
     monkeypatch.setattr(upgrade, "gather", counting)
