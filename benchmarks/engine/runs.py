@@ -20,6 +20,8 @@ where there is no run: runs are looked for again after it.
 """
 SHORTEST: Final = 16
 """Events; a shorter run would cost more than its events one by one."""
+_POWERS: Final = 10 ** np.arange(18, dtype=np.int64)[::-1]
+"""Of ten, for as many digits as an offset may have."""
 
 
 class Run(NamedTuple):
@@ -97,6 +99,5 @@ def find_run(buffer: bytes, place: int, event: re.Pattern[bytes]) -> Run | None:
     texts[:, -1] = ord("\n")
     if np.count_nonzero(texts == ord("\n")) != count:  # a row that isn't one record
         return None
-    powers = 10 ** np.arange(digits_end - digits - 1, -1, -1, dtype=np.int64)
-    offsets: list[int] = (numerals[:count] @ powers).tolist()
+    offsets: list[int] = (numerals[:count] @ _POWERS[digits - digits_end :]).tolist()
     return Run(first[1], offsets, texts.tobytes()[:-1], place + count * size)
