@@ -14,8 +14,8 @@ from benchmarks.engine.decoding import Events
 ENOUGH: Final = 16_384
 """Bytes. With pieces of this size waking costs next to nothing."""
 SECONDS: Final = 0.0003
-"""Short: a server that writes as fast as it can must not find the socket's buffer full meanwhile. The kernel counts
-some 1,300 bytes for each small segment in it, and has 128 KB at first.
+"""Short: a server that writes as fast as it can must not find the socket's buffer full meanwhile, of which a small
+segment takes several times its length. With a millisecond TCP's window closed, and the server took longer.
 """
 
 
