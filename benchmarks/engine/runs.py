@@ -18,7 +18,7 @@ PIECE: Final = 4096
 """Bytes. What is left of a chunk when it has less than that is taken event by event, and so is a piece of this length
 where there is no run: runs are looked for again after it.
 """
-SHORTEST: Final = 16
+SHORTEST: Final = 32
 """Events; a shorter run would cost more than its events one by one."""
 _POWERS: Final = 10 ** np.arange(18, dtype=np.int64)[::-1]
 """Of ten, for as many digits as an offset may have."""
