@@ -17,7 +17,7 @@ from typing import Final, Literal
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 FILES: Final[dict[Literal["light", "dark"], str]] = {"light": "demo.png", "dark": "demo-dark.png"}
-VIEW: Final[ViewportSize] = {"width": 1280, "height": 1000}
+VIEW: Final[ViewportSize] = {"width": 1280, "height": 1020}
 SHAPED: Final = 350
 CUT: Final = 800
 TAKEN: Final = 960

@@ -176,7 +176,7 @@ function resumed(reading) {
 function unnoticed(reading, after) {
   const why =
     reading.lane.wire === "long-poll"
-      ? "the browser asked the same question again. To long poll, a cut is one more request."
+      ? "the browser just asked again. To long poll, a cut is one more request."
       : "nothing was on its way.";
   return { text: `Cut around event ${count(after)}, and didn't notice: ${why}`, tone: "good", news: true };
 }
