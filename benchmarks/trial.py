@@ -213,7 +213,10 @@ def _specs(plan: TrialPlan, server: Server, count: int, begin: float) -> list[Sp
     begins_at: float | None = None
     if workload.stream is not None:
         begins_at = begin + workload.opens
-        started = plan.subject.start(server, _later(workload, time.time() - begin))
+        started = plan.subject.start(server, _in_step(workload, begin))
+        late = time.time() - begin - (workload.opens - workload.warm_up)
+        if workload.turns is not None and late > 0:
+            raise ProcessError(f"its stream was started {late:.2f} s after its first turn: the machine is too busy")
     elif count > 1 and isinstance(workload.task, Sessions):
         begins_at = time.time() + TOGETHER
     spec = Spec(
@@ -231,10 +234,9 @@ def _specs(plan: TrialPlan, server: Server, count: int, begin: float) -> list[Sp
     return [dataclasses.replace(spec, shard=shard) for shard in range(count)]
 
 
-def _later(workload: Workload, seconds: float) -> Workload:
-    """Return the workload that is started *seconds* late, and whose events are due when they would have been."""
+def _in_step(workload: Workload, begin: float) -> Workload:
+    """Return the workload whose turns count from Unix time *begin*, however long it takes to start its stream."""
     if workload.turns is None or workload.stream is None:
         return workload
-    delay = max(float(workload.stream.params["delay"]) - seconds, 0.0)
-    stream = dataclasses.replace(workload.stream, params={**workload.stream.params, "delay": delay})
+    stream = dataclasses.replace(workload.stream, params={**workload.stream.params, "begin_at": begin})
     return dataclasses.replace(workload, stream=stream)

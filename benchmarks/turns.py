@@ -16,6 +16,9 @@ from typing import Final
 GAP: Final = 0.02
 """Seconds between two trials' turns, for the last events of one to be read before the first one's of the next."""
 
+START_SECONDS: Final = 0.1
+"""That starting each trial's stream may take, before the first turn."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
@@ -26,12 +29,12 @@ class Turns:
     pause: float
     """After each of them: the others' turns."""
     after: float
-    """When its first turn begins, counted from that of the trial that is the first of the round."""
+    """When its first turn begins, counted from when it would begin alone."""
 
     @classmethod
     def at(cls, place: int, count: int, turn: float) -> Turns:
         """Return the turns of the trial at *place* (from 0) of *count*."""
-        return cls(turn=turn, pause=count * (turn + GAP) - turn, after=place * (turn + GAP))
+        return cls(turn=turn, pause=count * (turn + GAP) - turn, after=count * START_SECONDS + place * (turn + GAP))
 
     def real(self, own: float) -> float:
         """Return when *own* seconds of its turns are over, in seconds from when the first one began."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from itertools import count as count_from
@@ -27,6 +28,8 @@ class TickerParams(Params):
     """Bytes of each event's JSON text."""
     delay: float = Field(0.0, ge=0, le=3_600)
     """Seconds from the stream's creation to its first event, for readers to come in."""
+    begin_at: float | None = Field(None, ge=0, le=1e11)
+    """Unix time from which `delay` counts, in the place of the creation: streams of several servers begin in step."""
     burst: float = Field(3_600.0, ge=0.01, le=3_600)
     """Seconds for which events come between two pauses."""
     pause: float = Field(0.0, ge=0, le=3_600)
@@ -55,6 +58,8 @@ async def ticker(params: TickerParams, context: Context) -> AsyncGenerator[Item,
     rng = random.Random(params.seed)  # noqa: S311
     interval = 1e9 / params.rate
     begin_ns = context.start_ns + round(params.delay * 1e9)
+    if params.begin_at is not None:
+        begin_ns += time.monotonic_ns() - context.start_ns + round((params.begin_at - time.time()) * 1e9)
     burst_ns, pause_ns = round(params.burst * 1e9), round(params.pause * 1e9)
     elapsed = 0.0
     for n in count_from(1):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -126,3 +127,12 @@ async def test_ticks_in_bursts_are_the_same_ones_with_pauses_between() -> None:
     assert [item.value for item in steady] == [item.value for item in bursts]
     assert gaps(steady) == pytest.approx([0.1] * 6)
     assert gaps(bursts) == pytest.approx([0.1, 0.1, 1.1, 0.1, 1.1, 0.1])
+
+
+async def test_streams_that_begin_in_step() -> None:
+    """Whenever they are created."""
+    at = time.time() + 10
+    begin_ns = time.monotonic_ns() + 10 * 10**9
+    for start_ns in (0, time.monotonic_ns()):
+        (first, *_) = await items("ticker", start_ns, count=2, begin_at=at, delay=0.5)
+        assert first.due_ns == pytest.approx(begin_ns + 5 * 10**8, abs=50_000_000)
