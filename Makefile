@@ -11,7 +11,10 @@ MICRO  := $(RUN)pytest tests/micro --benchmark-enable --benchmark-only --benchma
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help compare test test-long micro micro-baseline lint types types-browser picture format lock clean
+.PHONY: help demo compare test test-long micro micro-baseline lint types types-browser picture format lock clean
+
+demo: $(READY) # one stream over several lanes side by side, in the browser
+	$(RUN)streamlanes demo $(ARGS)
 
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)

@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from benchmarks.engine.decoding import Decoder, Lost
+from benchmarks.engine.gathering import gather
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender, posting
@@ -34,9 +35,12 @@ async def read_body(
             await check(response, HTTPStatus.OK)
             async for chunk in response.content.iter_any():
                 received_ns = time.monotonic_ns()
-                recorder.take(received_ns, decoder.feed(chunk))
+                events = decoder.feed(chunk)
+                recorder.take(received_ns, events)
                 if decoder.place.outcome is not None and not to_close:
                     break
+                if recorder.gathers:
+                    gather(chunk, events)
     finally:
         recorder.close(decoder.place)
     if decoder.place.outcome is None:

@@ -14,11 +14,11 @@ class Lost(Fault):
 
 
 class Events(NamedTuple):
-    """The events of a piece of the wire, as two lists of the same length."""
+    """The events of a piece of the wire."""
 
     offsets: list[int]
     data: list[bytes]
-    """The JSON text of each, as it was on the wire."""
+    """The JSON texts as they were on the wire, in their order: one by one, or several with a newline between them."""
 
 
 class Place:
@@ -35,6 +35,13 @@ class Place:
         if self.epoch and epoch != self.epoch:
             raise Fault(f"an id of epoch {epoch.decode()!r} in a stream of epoch {self.epoch.decode()!r}")
         self.epoch = epoch
+
+    def admit(self, epoch: bytes) -> None:
+        """Check that an event of *epoch* may come now. Raises Fault."""
+        if epoch != self.epoch:
+            self.meet(epoch)
+        if self.outcome is not None:
+            raise Fault("an event after the end")
 
     def control(self, name: str, message: dict[str, object]) -> None:
         """Take a control message. Raises Fault for one that isn't known, and for a refusal."""

@@ -6,6 +6,7 @@ does with an event.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from benchmarks.engine.decoding import Fault
@@ -17,6 +18,9 @@ _PONG: Final = 0x8A
 _FIRST: Final = 0x01
 _NEXT: Final = 0x00
 _LAST: Final = 0x80
+_MEDIUM: Final = struct.Struct("!HH").unpack_from
+_MEDIUM_TEXT: Final = 0x817E
+"""A whole text message whose length is in the two bytes that follow."""
 
 
 class Frames:
@@ -35,6 +39,14 @@ class Frames:
         buffer = self._rest + chunk if self._rest else chunk
         messages: list[bytes] = []
         place, size = 0, len(buffer)
+        whole = not self._parts and self.closed is None
+        while place + 4 <= size and whole:  # most messages are of 126 bytes to 64 KB, in a frame
+            kind, length = _MEDIUM(buffer, place)
+            end = place + 4 + length
+            if kind != _MEDIUM_TEXT or end > size:
+                break
+            messages.append(buffer[place + 4 : end])
+            place = end
         while place + 2 <= size:
             start = place + 2
             length = buffer[place + 1]

@@ -17,6 +17,9 @@ _HEAD = rb'\{"id":"([0-9a-z]{1,16}):([0-9]{1,18})",(?:"type":"[A-Za-z0-9_.-]{1,6
 EVENT_HEAD: Final = re.compile(_HEAD.decode(), re.ASCII)
 """An event up to its data; groups: epoch, offset."""
 
+EVENT_LINE: Final = re.compile(_HEAD + rb"(.*)\}\n")
+"""An event and the end of its line; groups: epoch, offset, data."""
+
 _EVENT = re.compile(_HEAD + rb"(.*)\}", re.DOTALL)
 
 
@@ -27,10 +30,8 @@ def take_message(message: bytes, place: Place, offsets: list[int], data: list[by
         _take_control(message, place)
         return
     epoch, offset, value = event.groups()
-    if epoch != place.epoch:
-        place.meet(epoch)
-    if place.outcome is not None:
-        raise Fault("an event after the end")
+    if epoch != place.epoch or place.outcome is not None:
+        place.admit(epoch)
     offsets.append(int(offset))
     data.append(value)
 

@@ -208,6 +208,7 @@ class Load:
             while not self.recorders or (time.monotonic_ns() < until_ns and self.recorders[-1].error is None):
                 recorder = Recorder(time.monotonic_ns(), len(self.recorders))
                 recorder.request_ns = recorder.scheduled_ns
+                recorder.gathers = True
                 self.recorders.append(recorder)
                 await _guard(recorder, give_up, self.reader.read(http, url, recorder))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import time
 import zlib
+from typing import Final
 
 import aiohttp
 
 from benchmarks.engine.decoding import Events, Place
 from benchmarks.records import Column, Connection, Reader, Sends, Traffic
+
+_pack: Final = struct.Struct("q").pack
+"""As an array of "q" has it."""
 
 
 class Recorder:
@@ -18,6 +23,8 @@ class Recorder:
         self.index = index
         self.awaited = 0
         """Events after which a stream is complete, for wires that don't tell; 0: not known."""
+        self.gathers = False
+        """Whether events may wait for others to be read with them: their times are of no use then."""
         self.column = Column()
         self.sends = Sends()
         self.scheduled_ns = scheduled_ns
@@ -41,9 +48,8 @@ class Recorder:
         self.heard_ns = received_ns
         if events.offsets:
             self.column.offsets.fromlist(events.offsets)
-            self.column.received.fromlist([received_ns] * len(events.offsets))
-            self._checksum = zlib.crc32(b"\n".join(events.data), self._checksum)
-            self._checksum = zlib.crc32(b"\n", self._checksum)
+            self.column.received.frombytes(_pack(received_ns) * len(events.offsets))
+            self._checksum = zlib.crc32(b"\n".join([*events.data, b""]), self._checksum)
 
     def take_one(self, received_ns: int, offset: int, data: bytes) -> None:
         """Record an event by itself, as clients hand them over."""

@@ -10,6 +10,7 @@ from benchmarks.engine import clients, wires
 from benchmarks.engine.decoding import Fault
 from benchmarks.engine.load import Load
 from benchmarks.engine.loops import loop_factory
+from benchmarks.engine.memory import keep_freed
 from benchmarks.engine.wires import WireReader
 from benchmarks.launch import allow_open_files
 from benchmarks.records import CLIENT, Record, load_spec, pack
@@ -38,6 +39,7 @@ def work(text: bytes) -> Record:
     if reader.way_up is None and sending:
         raise ShardError(f"the load engine can't send to lane {spec.lane}: its wire {spec.reader!r} has no way up")
     allow_open_files()  # readers have a connection each
+    keep_freed()
     load = Load(spec, reader)
     try:
         with asyncio.Runner(loop_factory=None if load.calibrating else loop_factory()) as runner:

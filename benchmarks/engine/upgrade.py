@@ -19,6 +19,7 @@ from yarl import URL
 
 from benchmarks.engine.decoding import Events, Fault, Lost, Place
 from benchmarks.engine.frames import Frames
+from benchmarks.engine.gathering import gather
 from benchmarks.engine.http import check
 from benchmarks.engine.recorder import Recorder
 from benchmarks.engine.sending import Sender, sending
@@ -129,12 +130,15 @@ async def read_messages(
         async with upgraded(http, url) as socket, sending(sender, socket.send):
             async for chunk in socket.content.iter_any():
                 received_ns = time.monotonic_ns()
-                recorder.take(received_ns, decoder.feed_all(frames.feed(chunk)))
+                events = decoder.feed_all(frames.feed(chunk))
+                recorder.take(received_ns, events)
                 while frames.pings:
                     await socket.pong(frames.pings.pop(0))
                 if frames.closed is not None or (decoder.place.outcome is not None and not to_close):
                     await socket.close(aiohttp.WSCloseCode.OK)
                     break
+                if recorder.gathers:
+                    gather(chunk, events)
     finally:
         recorder.close(decoder.place)
     code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")

@@ -69,7 +69,7 @@ def decode(decoder: Decoder, chunks: Sequence[bytes]) -> Events:
     for chunk in chunks:
         offsets, data = decoder.feed(chunk)
         everything.offsets.extend(offsets)
-        everything.data.extend(data)
+        everything.data.extend(text for some in data for text in some.split(b"\n"))
     return everything
 
 

@@ -37,6 +37,14 @@ def test_split_anywhere(messages: list[bytes], cuts: list[int]) -> None:
     assert frames.closed == (1001, "draining")
 
 
+@given(sizes=st.lists(st.sampled_from([0, 125, 126, 200, 300, 65_535, 65_536]), max_size=8), cuts=CUTS)
+def test_nothing_but_messages_split_anywhere(sizes: list[int], cuts: list[int]) -> None:
+    messages = [bytes([ord("a") + n]) * size for n, size in enumerate(sizes)]
+    content = b"".join(frame(Opcode.TEXT, message) for message in messages)
+    frames = Frames()
+    assert [message for chunk in split(content, cuts) for message in frames.feed(chunk)] == messages
+
+
 def test_byte_by_byte() -> None:
     frames = Frames()
     content = wire([b"a" * 130, b""])
@@ -58,6 +66,8 @@ def test_a_close_without_a_code() -> None:
         frame(Opcode.CONT, b"x"),
         frame(Opcode.TEXT, b"x", fin=False) + frame(Opcode.TEXT, b"y"),
         frame(Opcode.CLOSE, b"") + frame(Opcode.TEXT, b"x"),
+        frame(Opcode.TEXT, b"x", fin=False) + frame(Opcode.TEXT, b"y" * 200),
+        frame(Opcode.CLOSE, b"") + frame(Opcode.TEXT, b"x" * 200),
         b"\xc1\x01x",
     ],
 )

@@ -226,7 +226,7 @@ def ratio(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
 ENGINE_BOUND: Final = pytest.mark.xfail(
     raises=AssertionError,
-    reason="our server frames these wires in less time than the engine takes for an event: METHOD's rule isn't kept, "
+    reason="our server takes hardly longer for an event on these wires than the engine does: METHOD's rule isn't kept, "
     "and reports have a caveat with the ratio",
 )
 

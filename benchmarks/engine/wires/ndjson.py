@@ -9,8 +9,9 @@ from yarl import URL
 
 from benchmarks.engine.body import read_body
 from benchmarks.engine.decoding import Decoder, Events, Place
-from benchmarks.engine.json_message import take_message
+from benchmarks.engine.json_message import EVENT_LINE, take_message
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.runs import PIECE, take_runs
 from benchmarks.engine.sending import POST, Sender
 from producers.wire import NDJSON
 
@@ -23,13 +24,19 @@ class NDJSONDecoder:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Events:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        offsets: list[int] = []
-        data: list[bytes] = []
-        for line in lines:
+        buffer = self._rest + chunk
+        events = Events([], [])
+        if len(buffer) >= PIECE:
+            buffer = take_runs(buffer, b"\n", EVENT_LINE, self, events)
+        lines = buffer.split(b"\n")
+        self._rest = lines.pop()
+        self.take(lines, events)
+        return events
+
+    def take(self, records: list[bytes], events: Events) -> None:
+        for line in records:
             if line:
-                take_message(line, self.place, offsets, data)
-        return Events(offsets, data)
+                take_message(line, self.place, events.offsets, events.data)
 
 
 class NDJSONReader:

@@ -12,11 +12,13 @@ from yarl import URL
 from benchmarks.engine.body import read_body
 from benchmarks.engine.decoding import Decoder, Events, Fault, Place
 from benchmarks.engine.recorder import Recorder
+from benchmarks.engine.runs import PIECE, take_runs
 from benchmarks.engine.sending import POST, Sender
 from producers.wire import SSE, SSE_CONTROL_PREFIX
 
 # The server's own layout, which nearly all blocks have; any other that the standard allows goes the long way.
 _PLAIN = re.compile(rb"id: ([0-9a-z]{1,16}):([0-9]{1,18})\ndata: (.*)")
+_PLAIN_TO_END = re.compile(_PLAIN.pattern + rb"\n\n")
 _ID = re.compile(rb"([0-9a-z]{1,16}):([0-9]{1,18})")
 
 
@@ -31,17 +33,23 @@ class SSEDecoder:
     def feed(self, chunk: bytes) -> Events:
         if b"\r" in chunk or self._after_cr:
             chunk = self._normalised(chunk)
-        *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
-        offsets: list[int] = []
-        data: list[bytes] = []
-        for block in blocks:
+        buffer = self._rest + chunk
+        events = Events([], [])
+        if len(buffer) >= PIECE:
+            buffer = take_runs(buffer, b"\n\n", _PLAIN_TO_END, self, events)
+        blocks = buffer.split(b"\n\n")
+        self._rest = blocks.pop()
+        self.take(blocks, events)
+        return events
+
+    def take(self, records: list[bytes], events: Events) -> None:
+        for block in records:
             plain = _PLAIN.fullmatch(block)
             if plain is None:
-                self._take_block(block, offsets, data)
+                self._take_block(block, events)
             else:
                 epoch, offset, value = plain.groups()
-                self._take_event(epoch, offset, value, offsets, data)
-        return Events(offsets, data)
+                self._take_event(epoch, offset, value, events)
 
     def _normalised(self, chunk: bytes) -> bytes:
         """Return *chunk* with every line end as LF; a CRLF may be cut in two."""
@@ -52,15 +60,13 @@ class SSEDecoder:
             self._after_cr = chunk.endswith(b"\r")
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _take_event(self, epoch: bytes, offset: bytes, value: bytes, offsets: list[int], data: list[bytes]) -> None:
-        if epoch != self.place.epoch:
-            self.place.meet(epoch)
-        if self.place.outcome is not None:
-            raise Fault("an event after the end")
-        offsets.append(int(offset))
-        data.append(value)
+    def _take_event(self, epoch: bytes, offset: bytes, value: bytes, events: Events) -> None:
+        if epoch != self.place.epoch or self.place.outcome is not None:
+            self.place.admit(epoch)
+        events.offsets.append(int(offset))
+        events.data.append(value)
 
-    def _take_block(self, block: bytes, offsets: list[int], data: list[bytes]) -> None:
+    def _take_block(self, block: bytes, events: Events) -> None:
         name, identity, lines = "", b"", []
         for line in block.split(b"\n"):
             field, _, value = line.partition(b":")
@@ -80,7 +86,7 @@ class SSEDecoder:
         match = _ID.fullmatch(identity)
         if match is None:
             raise Fault(f"an event without a cursor as its id: {block[:80]!r}")
-        self._take_event(match[1], match[2], text, offsets, data)
+        self._take_event(match[1], match[2], text, events)
 
     def _take_control(self, name: str, text: bytes) -> None:
         try:
