@@ -8,8 +8,10 @@ import { bytes, count, counted, milliseconds, seconds } from "./format.js";
 
 /** ms for which something that is over is still told. */
 const TOLD_MS = 9_000;
-/** ms from which events count as held back, or a lane as behind. */
+/** ms from which events count as held back by a proxy. */
 const LATE_MS = 500;
+/** ms, beside three times the line's length, by which a lane is behind and not just on its way. */
+const BEHIND_MS = 1_000;
 
 /** What can be done: start a new run; read on from the cursor; read on behind what is missing; restart the server. */
 /** @typedef {"again" | "resume" | "skip" | "restart"} Remedy */
@@ -129,7 +131,7 @@ function running(situation) {
       news: false,
     };
   if (network.buffering) return buffered(situation);
-  if (situation.behind > LATE_MS + 2000 * network.delay) return behind(situation);
+  if (situation.behind > BEHIND_MS + 3000 * network.delay) return behind(situation);
   if (network.delay > 0) return delayed(situation);
   return { text: usual(situation), tone: "calm", news: false };
 }

@@ -18,6 +18,8 @@ async () => (await axe.run()).violations
   .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`)
 """
 
+pytestmark = pytest.mark.timeout(120)  # a busy machine takes its time to start a browser
+
 
 @pytest.fixture(scope="module")
 def visit() -> Iterator[Visit]:

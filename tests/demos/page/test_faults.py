@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 
 from tests.demos.page.visiting import DEADLINE_MS, LANES, Visit, chromium, demonstrating
 
+pytestmark = pytest.mark.timeout(120)  # a busy machine takes its time to start a browser
+
 
 @pytest.fixture(scope="module")
 def everything() -> Iterator[Visit]:

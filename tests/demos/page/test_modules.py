@@ -28,6 +28,8 @@ async ([error, more]) => {
 }
 """
 
+pytestmark = pytest.mark.timeout(120)  # a busy machine takes its time to start a browser
+
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:

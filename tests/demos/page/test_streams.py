@@ -14,6 +14,8 @@ from tests.demos.page.visiting import DEADLINE_MS, LANES, Visit, chromium, demon
 
 MARKUP = '<img src="x" onerror="document.title = \'run\'"><b>bold</b> & \u202e so on\n'
 
+pytestmark = pytest.mark.timeout(120)  # a busy machine takes its time to start a browser
+
 
 @pytest.fixture(scope="module")
 def everything() -> Iterator[Visit]:

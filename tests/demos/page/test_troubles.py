@@ -17,6 +17,8 @@ LIMITS = {
     "STREAMLANES_MAX_EVENT_BYTES": "2000",
 }
 
+pytestmark = pytest.mark.timeout(120)  # a busy machine takes its time to start a browser
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

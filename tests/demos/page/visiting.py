@@ -79,7 +79,7 @@ def demonstrating(env: Mapping[str, str] | None = None) -> Iterator[Demo]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=15)
+            process.communicate(timeout=30)
 
 
 class Visit:
