@@ -8,6 +8,9 @@ KEPT   := tests/micro/baseline.json
 MICRO  := $(RUN)pytest tests/micro --benchmark-enable --benchmark-only --benchmark-max-time=0.5 \
 	--benchmark-group-by=fullfunc --benchmark-sort=name --benchmark-columns=min,median,ops,rounds
 
+# Containers often set it; the hundreds of processes of a run would each compile the whole project.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 

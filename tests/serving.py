@@ -18,6 +18,21 @@ from transports.service import StreamService
 from transports.transport import Transport
 
 
+class Hasty:
+    """asyncio for uvicorn's server, which looks ten times a second whether it is to end, and sleeps as long while it
+    does: seconds and seconds, with hundreds of servers.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
+vars(uvicorn.server)["asyncio"] = Hasty()
+
+
 @asynccontextmanager
 async def serving(service: StreamService, transports: Sequence[Transport] | None = None) -> AsyncIterator[str]:
     """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
