@@ -104,13 +104,13 @@ async def test_a_reader_records_two_integers_an_event_and_a_checksum() -> None:
 @pytest.mark.parametrize("lane", ["sse", "ws", "poll", "ndjson"])
 async def test_the_stream_is_read_again_until_there_is_time_enough(full: tuple[str, str], lane: str) -> None:
     url, stream = full
-    task = Again(stream=stream, events=10, seconds=0.05)
+    task = Again(stream=stream, events=10, seconds=0.2)
     given = dataclasses.replace(spec(task, url=url), lane=lane)
     engine = await Load(given, wires.discover()[transports.discover()[lane].wire]).run()
     assert len(engine.readers) > 1
     assert [reader.index for reader in engine.readers] == list(range(len(engine.readers)))
     assert {(reader.events, reader.outcome, reader.error) for reader in engine.readers} == {(10, "completed", None)}
-    assert engine.window_ns >= 50_000_000
+    assert engine.window_ns >= 200_000_000
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_an_audience_leaves_when_it_is_to() -> None:
 
 async def test_the_window_begins_when_it_is_to() -> None:
     """What the readers do before, connecting above all, is in no figure."""
-    begins_at = time.time() + 0.8
+    begins_at = time.time() + 1.5
 
     async def until_later(recorder: Recorder) -> None:
         while time.time() < begins_at + 0.05:
@@ -204,7 +204,7 @@ async def test_a_stream_of_another_epoch_is_not_the_one_that_was_started() -> No
 async def test_a_shard_that_comes_too_late_for_its_sessions_says_so() -> None:
     task = Sessions(sessions=tuple(load_kind.Load(clients=2).sessions(seed=1, round_number=1)))
     given = dataclasses.replace(spec(task), begins_at=time.time() - 1, shard=1, shards=2)
-    with pytest.raises(Fault, match=r"shard 1 came 1\.\d\d s late; are there 2 workers for them\?"):
+    with pytest.raises(Fault, match=r"shard 1 came \d\.\d\d s late; are there 2 workers for them\?"):
         await Load(given, FakeReader(good)).run()
 
 

@@ -61,10 +61,11 @@ async def draining(http: httpx.AsyncClient) -> None:
 
 
 class Reader:
-    """A client that says when it lost its connection, and when it came back."""
+    """A client that says when it lost its connection, and when it came to the server that told it so."""
 
     def __init__(self) -> None:
         self.lost: list[float] = []
+        self.came = 0.0
         self.back: float | None = None
 
     async def read(self, transport: Transport, url: str) -> None:
@@ -76,30 +77,33 @@ class Reader:
                 async for _ in stream:
                     pass
         except CursorExpired:
-            self.back = time.monotonic()
+            self.back = self.came  # its answer may wait for others on a busy machine
 
     async def sleep(self, seconds: float) -> None:
         self.lost.append(time.monotonic())
         await asyncio.sleep(seconds)
+        self.came = time.monotonic()
 
 
-async def test_five_hundred_readers_learn_it_and_come_back_spread_over_time() -> None:
+@pytest.mark.parametrize("count", [200, pytest.param(500, marks=pytest.mark.long)])
+async def test_hundreds_of_readers_learn_it_and_come_back_spread_over_time(count: int) -> None:
     stagger = 4
-    readers = [Reader() for _ in range(500)]
+    readers = [Reader() for _ in range(count)]
     lanes = itertools.cycle(TRANSPORTS.values())
     with ExitStack() as stack, ending(*NEWS, "--drain", f"{stagger}") as (url, process):
         async with asyncio.timeout(40), asyncio.TaskGroup() as tasks:
             for reader in readers:
                 tasks.create_task(reader.read(next(lanes), url))
-            await until(lambda: ends_at(address(url)[1]) >= 500, 15, "all are connected")
+            await until(lambda: ends_at(address(url)[1]) >= count, 15, "all are connected")
             async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-                while (await http.get("/sessions/news")).json()["readers"] < 500:
+                while (await http.get("/sessions/news")).json()["readers"] < count:
                     await asyncio.sleep(0.05)
             told = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert await gone(process, stagger + 2) < stagger + 2
             over = time.monotonic()
-            stack.enter_context(serve_process(*NEWS, "--port", f"{address(url)[1]}"))
+            # In a thread: the readers are on this loop, and go on trying meanwhile.
+            await asyncio.to_thread(stack.enter_context, serve_process(*NEWS, "--port", f"{address(url)[1]}"))
             assert all(reader.lost and reader.lost[0] < over + 0.5 for reader in readers)
             waves = Counter(int(reader.lost[0] - told) for reader in readers)
             assert len(waves) >= stagger - 1, waves

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import select
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from benchmarks.relay import Fault, Link, Relay, Schedule, State, Tally, no_faults
@@ -55,15 +55,19 @@ async def sent_before_a_reset(sock: socket.socket, data: bytes) -> bool:
     return True
 
 
-async def send_until_stuck(sock: socket.socket) -> int:
-    """Send until nothing has moved for so long that nothing will."""
+async def send_until_stuck(sock: socket.socket, full: Callable[[], bool]) -> int:
+    """Send until the way is *full*, and nothing has moved for so long that nothing will."""
     sent = 0
-    with suppress(TimeoutError):
+    async with asyncio.timeout(DEADLINE):
         while True:
-            async with asyncio.timeout(0.2):
-                await send(sock, bytes(READ))
+            try:
+                async with asyncio.timeout(0.2):
+                    await send(sock, bytes(READ))
+            except TimeoutError:
+                if full():
+                    return sent
+            else:
                 sent += READ
-    return sent
 
 
 def silent(sock: socket.socket) -> bool:
