@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -58,12 +57,12 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
-def run_main(*arguments: str | Path) -> int | str | None:
+def run_main(*arguments: str | Path, verb: str = "compare") -> int | str | None:
     """Run the command in this process and return its exit code."""
     from streamlanes.__main__ import main
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["streamlanes", "compare", *map(str, arguments)])
+        patch.setattr(sys, "argv", ["streamlanes", verb, *map(str, arguments)])
         with pytest.raises(SystemExit) as raised:
             main()
     return raised.value.code
@@ -199,8 +198,9 @@ def test_all_lanes_leaves_out_what_the_engine_cannot_read(
     assert {*header.scenario.lanes} == {*discover(), *baselines.discover()} - {"strange"}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("finished", [0, 1])
+@pytest.mark.parametrize(
+    ("number", "code", "finished"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 0)]
+)
 def test_stopped(tmp_path: Path, scenario: Path, number: signal.Signals, code: int, finished: int) -> None:
     out = tmp_path / "out"
     command = [*COMMAND, str(scenario), "--out", str(out), "--rounds", "50", "--shards", "2"]
@@ -226,20 +226,20 @@ def test_stopped(tmp_path: Path, scenario: Path, number: signal.Signals, code: i
     assert left_of(env) == []
 
 
-def test_width_when_piped(tmp_path: Path, scenario: Path) -> None:
+def test_width_when_piped(
+    tmp_path: Path, scenario: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     run = subprocess.run(
         [*COMMAND, str(scenario), "--out", str(out), "--lanes", "sse"], capture_output=True, check=False
     )
     assert run.returncode == 0, run.stderr
     for columns, width in (None, 100), ("80", 80), ("nonsense", 100), ("0", 100):
-        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        monkeypatch.delenv("COLUMNS", raising=False)
         if columns is not None:
-            env["COLUMNS"] = columns
-        command = [sys.executable, "-m", "streamlanes", "report", str(out)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        tables, _, caveats = done.stdout.partition("Caveats:")
+            monkeypatch.setenv("COLUMNS", columns)
+        assert run_main(out, verb="report") == 0
+        tables, _, caveats = capsys.readouterr().out.partition("Caveats:")
         assert max(len(line.rstrip()) for line in tables.splitlines()) <= width
         assert width - 20 < max(len(line.rstrip()) for line in caveats.splitlines()) <= width
 
@@ -300,8 +300,13 @@ def test_a_line_for_each_finished_trial(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_run_is_said_in_a_line_before_anything_is_written(
-    tmp_path: Path, arguments: list[str], told: str
+    tmp_path: Path,
+    arguments: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,1,1\n")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "raw").mkdir()
@@ -309,9 +314,8 @@ def test_what_cannot_be_run_is_said_in_a_line_before_anything_is_written(
     (tmp_path / "nested.toml").write_text("a = " + "[" * 5000)
     names = {"TRACE": "t.csv", "USED": "used", "EVIL": "evil.toml", "NESTED": "nested.toml"}
     before = sorted(tmp_path.rglob("*"))
-    command = [*COMMAND, *(names.get(argument, argument) for argument in arguments)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert run_main(*(names.get(argument, argument) for argument in arguments)) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert len(said.splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before

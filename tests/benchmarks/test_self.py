@@ -248,7 +248,7 @@ def test_the_engine_takes_twice_what_a_lane_gives(lane: str, ratio: Callable[[st
 
 def test_a_lane_against_itself_is_not_told_to_differ(site: Site, tmp_path: Path) -> None:
     """Three rounds of the lane entered twice: the 95 % interval of its CPU ratio has 1 in it, 19 times out of 20."""
-    short = broadcast(0.5)
+    (short,) = Saturated(events=5_000, seconds=0.1).workloads(seed=1, round_number=1, trace=None)
 
     def attempt(folder: Path) -> None:
         folder.mkdir()

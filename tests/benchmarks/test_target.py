@@ -54,13 +54,12 @@ def run(scenario: str, folder: Path, *arguments: str) -> tuple[Header, list[Resu
 
 
 def test_a_stream_of_a_server_that_runs_already(server: str, tmp_path: Path) -> None:
-    header, finished = run(
-        "[broadcast]\nrounds = 1\nreaders = [3]\ndeliveries = 300\nseconds = 1\n", tmp_path, "--target", f"{server}/"
-    )
+    scenario = "[broadcast]\nrounds = 1\nreaders = [3]\ndeliveries = 300\nseconds = 1\nwarm_up = 0\n"
+    header, finished = run(scenario, tmp_path, "--target", f"{server}/")
     for result in finished:
-        assert (result.readers, result.events) == (3, 450)
+        assert (result.readers, result.events) == (3, 300)
         assert not OF_THE_SERVER & result.figures.keys()
-        assert result.figures["rate"] == pytest.approx(300, rel=0.2)
+        assert result.figures["rate"] == pytest.approx(300, rel=0.4)  # the machine may have other work
         assert result.figures[ENGINE] > 0
         assert "the target keeps no journal for us" in {caveat.detail for caveat in result.caveats}
         raw = recorded.read(tmp_path / "out" / "raw" / result.trial)
@@ -86,14 +85,14 @@ def test_round_trips_are_wholly_the_engines(server: str, tmp_path: Path) -> None
 
 
 def test_connecting_to_a_server_that_runs_already(server: str, tmp_path: Path) -> None:
-    _, finished = run("[connect]\nrounds = 1\nreaders = 30\nspread = 0.3\nlinger = 1\n", tmp_path, "--target", server)
+    _, finished = run("[connect]\nrounds = 1\nreaders = 30\nspread = 0.3\nlinger = 0.5\n", tmp_path, "--target", server)
     for result in finished:
         assert {"first_event", "connect"} <= result.histograms.keys()
         assert not OF_THE_SERVER & result.figures.keys()
 
 
 def test_bytes_on_the_wire(server: str, tmp_path: Path) -> None:
-    _, finished = run("[wire]\nrounds = 1\nrates = [200]\nreaders = 2\n", tmp_path, "--target", server)
+    _, finished = run("[wire]\nrounds = 1\nrates = [200]\nevents = 20\nreaders = 2\n", tmp_path, "--target", server)
     assert all(result.figures["bytes_down_per_event"] > 128 for result in finished)
 
 
@@ -105,7 +104,7 @@ def test_sessions_of_a_server_that_runs_already(server: str, tmp_path: Path) -> 
 
 def test_limits_of_the_target_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tiny.toml"
-    path.write_text("[wire]\nrounds = 1\nrates = [200]\nreaders = 1\n")
+    path.write_text("[wire]\nrounds = 1\nrates = [200]\nevents = 20\nreaders = 1\n")
     with serve_process("--max-sessions", "1") as (url, _):
         code = compare(path, "--out", tmp_path / "out", "--lanes", "sse,ws", "--target", url)
     assert code == 1
@@ -121,7 +120,7 @@ async def test_what_the_target_wants_to_be_sent_is_sent_and_not_stored(tmp_path:
 
     path = tmp_path / "tiny.toml"
     path.write_text(
-        "[broadcast]\nrounds = 1\nreaders = [2]\ndeliveries = 200\nseconds = 0.5\n"
+        "[broadcast]\nrounds = 1\nreaders = [2]\ndeliveries = 200\nseconds = 0.5\nwarm_up = 0\n"
         "[load]\nrounds = 1\nclients = 2\ncount = 10\nrate = 300\nttft = 0.02\n"
     )
     lanes = "sse,ws,sse+httpx2,ws+websockets,poll+httpx"

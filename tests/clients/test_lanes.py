@@ -26,6 +26,7 @@ from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.clients.peers import WIRES, Peer, Step, as_message, at, numbered, peer
 
 OPEN = Opened(at(0), 15)
+CLIENTS = clients.discover()
 EVENTS = numbered(5)
 
 
@@ -59,7 +60,7 @@ def connect(server: Peer, wire: Wire, naps: Naps, after: After = "start", **chan
         grace=changes.get("grace", 10),
         headers={"X-Reader": "me"},
     )
-    return clients.discover()[wire].connect(server.url, after=after, options=options)
+    return CLIENTS[wire].connect(server.url, after=after, options=options)
 
 
 async def test_reads_a_stream_to_its_end(wire: Wire, naps: Naps) -> None:
@@ -218,7 +219,7 @@ async def test_a_log_that_runs_away_is_not_run_after_for_ever(wire: Wire, naps: 
     steps = [Step(status=410, fields={"oldest": f"k3f9a2:{n}", "head": "k3f9a2:99", "missing": 1}) for n in range(2, 9)]
     options = Options(sleep=naps.sleep, rng=lambda: 0.5, attempts=3, on_gap="skip")
     async with peer(wire, EVENTS, *steps) as server:
-        stream = clients.discover()[wire].connect(server.url, after=at(1), options=options)
+        stream = CLIENTS[wire].connect(server.url, after=at(1), options=options)
         with pytest.raises(StreamLost, match="moved on"):
             await stream.__aenter__()
     assert [gap.oldest.offset for gap in stream.gaps] == [2, 3, 4, 5]
@@ -228,7 +229,7 @@ async def test_a_log_that_runs_away_is_not_run_after_for_ever(wire: Wire, naps: 
 async def test_a_server_that_names_the_place_it_has_lost_is_wrong(wire: Wire, naps: Naps) -> None:
     step = Step(status=410, fields={"oldest": "k3f9a2:1", "head": "k3f9a2:5", "missing": 0})
     async with peer(wire, EVENTS, step) as server:
-        stream = clients.discover()[wire].connect(server.url, after=at(1), options=Options(on_gap="skip"))
+        stream = CLIENTS[wire].connect(server.url, after=at(1), options=Options(on_gap="skip"))
         with pytest.raises(ProtocolViolation, match="can't go on"):
             await stream.__aenter__()
         await server.left()

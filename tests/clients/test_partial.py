@@ -18,6 +18,7 @@ from producers.events import Cursor, Event, Outcome
 from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.clients.peers import MEDIA_TYPES, as_message, at, json_text, listening, poll_text, response_head, sse_text
 
+CLIENTS = clients.discover()
 OPTIONS = Options(first_delay=0.0001, max_delay=0.0001, attempts=5, open_timeout=10)
 
 # Each prefix of such data is data too, and a cut in the middle of one makes another number, or another text.
@@ -81,7 +82,7 @@ async def read_with_a_cut(wire: Wire, answer: Callable[[str, bool], bytes]) -> t
         await writer.drain()
 
     async with listening(handle) as base:
-        async with clients.discover()[wire].connect(f"{base}/lane/x", options=OPTIONS) as stream:
+        async with CLIENTS[wire].connect(f"{base}/lane/x", options=OPTIONS) as stream:
             events = [event async for event in stream]
         assert stream.outcome is Outcome.COMPLETED
     return events, asked

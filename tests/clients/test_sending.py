@@ -28,10 +28,11 @@ from tests.serving import serving
 from tests.sources import sources
 from transports import Settings, SharedStream, StreamService, discover
 
+CLIENTS = {name: clients.discover()[transport.wire] for name, transport in discover().items()}
 MESSAGES: tuple[JSON, ...] = ("hi", 1, None, {"a": [1.5, "ü\u2028\n"]}, "x" * 10_000, "\ud800")
 
 
-@pytest.fixture(params=sorted(discover()))
+@pytest.fixture(params=sorted(CLIENTS))
 def lane(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
@@ -53,7 +54,7 @@ async def url(service: StreamService) -> AsyncIterator[str]:
 
 def connect(url: str, lane: str, stream: str, **options: float) -> EventStream:
     made = Options(attempts=1, open_timeout=options.get("open_timeout", 10))
-    return clients.discover()[discover()[lane].wire].connect(f"{url}/{lane}/{stream}", options=made)
+    return CLIENTS[lane].connect(f"{url}/{lane}/{stream}", options=made)
 
 
 async def test_what_is_sent_comes_back(url: str, service: StreamService, lane: str) -> None:
@@ -85,7 +86,7 @@ async def test_a_full_inbox_is_told(url: str, service: StreamService, lane: str)
         assert (await anext(stream)).data == "0"
         await stream.send(1)
         await stream.send(2)
-        if discover()[lane].wire == WEBSOCKET:
+        if CLIENTS[lane].wire == WEBSOCKET:
             await stream.send(3)
             reading = asyncio.create_task(drain(stream))
             with pytest.raises(MessageRefused, match="later"):
@@ -128,7 +129,7 @@ async def test_nor_does_one_that_ended_unheard(url: str, service: StreamService,
 
 async def test_a_shared_stream_takes_nothing(url: str, lane: str) -> None:
     async with connect(url, lane, "news") as stream:
-        if discover()[lane].wire == WEBSOCKET:
+        if CLIENTS[lane].wire == WEBSOCKET:
             await stream.send(1)
             assert [(await anext(stream)).data for _ in range(3)] == ["0", "1", "2"]
             reading = asyncio.create_task(drain(stream))
@@ -143,11 +144,11 @@ async def test_a_shared_stream_takes_nothing(url: str, lane: str) -> None:
 async def test_what_is_longer_than_a_body_may_be_is_told_too(lane: str) -> None:
     """A WebSocket that it comes over is closed (1009): its reader goes on over a new one, and its sender learns why."""
     service = StreamService(producers=sources(), settings=Settings(max_message_bytes=100, max_body_bytes=1000, drain=0))
-    client = clients.discover()[discover()[lane].wire]
+    client = CLIENTS[lane]
     async with serving(service) as url, asyncio.timeout(20):
         session = await service.start("echo", {})
         async with client.connect(f"{url}/{lane}/{session.id}", options=Options(first_delay=0.001)) as stream:
-            if discover()[lane].wire == WEBSOCKET:
+            if CLIENTS[lane].wire == WEBSOCKET:
                 await stream.send("x" * 1000)
                 reading = asyncio.create_task(anext(stream))
                 while not stream.reconnects:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from producers.events import Event
+from streamlanes.__main__ import main
 from streamlanes.watch import Screen
 from tests.serving import serving
 from tests.sources import AWKWARD, sources
@@ -87,11 +88,21 @@ async def test_a_stream_that_fails_is_told(url: str) -> None:
         ("/sse/news", ["--after", "other:1"], "--after"),
     ],
 )
-async def test_what_cannot_be_watched(url: str, path: str, arguments: list[str], told: str) -> None:
-    status, out, err = await watched(f"{url}{path}", *arguments)
-    assert (status, out) == (2, "")
-    assert told in err
-    assert len(err.splitlines()) == 1
+async def test_what_cannot_be_watched(
+    url: str,
+    path: str,
+    arguments: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["streamlanes", "watch", f"{url}{path}", *arguments])
+    with pytest.raises(SystemExit) as raised:
+        await asyncio.to_thread(main)
+    said = capsys.readouterr()
+    assert (raised.value.code, said.out) == (2, "")
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
 
 
 async def test_gaps_are_told_and_gone_past_when_asked_to(url: str) -> None:

@@ -39,12 +39,12 @@ def fed() -> Fed:
 def service(fed: Fed) -> StreamService:
     return StreamService(
         producers=sources(fed),
-        shared=[SharedStream(name="ended", producer="ticker", params={"count": 600, "arrivals": "at-once"})],
+        shared=[SharedStream(name="ended", producer="ticker", params={"count": 300, "arrivals": "at-once"})],
         settings=Settings(retain_events=1000),
     )
 
 
 @pytest.fixture
-async def url(service: StreamService) -> AsyncIterator[str]:
-    async with serving(service, list(TRANSPORTS.values())) as base:
+async def url(service: StreamService, transport: Transport) -> AsyncIterator[str]:
+    async with serving(service, [transport]) as base:
         yield base

@@ -85,15 +85,15 @@ async def test_an_event_comes_at_once_and_does_not_wait_for_company(
             assert (await anext(stream)).data == f'"{value}"'
 
 
-@pytest.mark.parametrize("offset", [0, 1, 299, 599, 600])
 async def test_a_reader_resumes_from_any_cursor(
-    url: str, service: StreamService, transport: Transport, client: Client, options: Options, offset: int
+    url: str, service: StreamService, transport: Transport, client: Client, options: Options
 ) -> None:
     log = await log_of(service, "ended")
-    after = Cursor(log.cursor.epoch, offset)
-    events, stream = await read_all(client, f"{url}/{transport.name}/ended", options, after)
-    assert tuple(events) == log.events[offset:]
-    assert stream.cursor == log.cursor
+    for offset in (0, 1, 257, 299, 300):
+        after = Cursor(log.cursor.epoch, offset)
+        events, stream = await read_all(client, f"{url}/{transport.name}/ended", options, after)
+        assert tuple(events) == log.events[offset:], offset
+        assert stream.cursor == log.cursor, offset
 
 
 async def test_a_reader_that_leaves_anywhere_goes_on_where_it_was(
@@ -101,7 +101,7 @@ async def test_a_reader_that_leaves_anywhere_goes_on_where_it_was(
 ) -> None:
     found: list[Event] = []
     after: After = "start"
-    for count in (0, 1, 2, 150, 1, 300, None):
+    for count in (0, 1, 2, 75, 1, 150, None):
         async with client.connect(f"{url}/{transport.name}/ended", after=after, options=options) as stream:
             some = await collect(stream, count)
             found += some
@@ -236,20 +236,20 @@ async def test_a_reader_that_falls_off_the_tail_is_told_what_is_missing(
         assert stream.reconnects == 0
 
 
-@pytest.mark.parametrize("after", ["x", "", "k3f9a2", "k3f9a2:-1", "K:1", "end", "%F0%9F%98%80" * 40, "%00" * 40])
-async def test_a_bad_cursor_is_refused(url: str, transport: Transport, after: str) -> None:
-    target = f"{url}/{transport.name}/ended?after={after}"
-    if transport.wire == WEBSOCKET:
-        async with connect_websocket(target.replace("http", "ws", 1)) as websocket:
-            with pytest.raises(ConnectionClosed) as closed:
-                await websocket.recv()
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == WS_BAD_PARAMETERS
-    else:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            response = await http.get(target)
-        assert response.status_code == 422
-        assert response.json()["errors"][0]["field"] == "after"
+async def test_a_bad_cursor_is_refused(url: str, transport: Transport) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for after in ("x", "", "k3f9a2", "k3f9a2:-1", "K:1", "end", "%F0%9F%98%80" * 40, "%00" * 40):
+            target = f"{url}/{transport.name}/ended?after={after}"
+            if transport.wire == WEBSOCKET:
+                async with connect_websocket(target.replace("http", "ws", 1)) as websocket:
+                    with pytest.raises(ConnectionClosed) as closed:
+                        await websocket.recv()
+                assert closed.value.rcvd is not None, after
+                assert closed.value.rcvd.code == WS_BAD_PARAMETERS, after
+            else:
+                response = await http.get(target)
+                assert response.status_code == 422, after
+                assert response.json()["errors"][0]["field"] == "after"
 
 
 async def test_many_readers_of_a_shared_stream_all_get_all_of_it(
@@ -265,11 +265,11 @@ async def test_many_readers_of_a_shared_stream_all_get_all_of_it(
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         readers = [tasks.create_task(read()) for _ in range(50)]
         await until_reading(service, session.id, 50)
-        for n in range(20):
+        for n in range(10):
             fed.queue.put_nowait(n)
         fed.queue.put_nowait(None)
     expected = list((await log_of(service, session.id)).events)
-    assert len(expected) == 20
+    assert len(expected) == 10
     assert all(reader.result() == expected for reader in readers)
 
 

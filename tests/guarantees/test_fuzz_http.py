@@ -219,8 +219,9 @@ async def test_any_cursor_id_and_header_has_a_documented_answer(
     errors.check()
 
 
-@pytest.mark.timeout(90)
-def test_the_openapi_document_is_kept(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("examples", [8, pytest.param(200, marks=pytest.mark.long)])
+def test_the_openapi_document_is_kept(tmp_path: Path, examples: int) -> None:
     """Schemathesis, on a server whose streams have ended, with the same cases each time."""
     with serve_process("--stream", "ended=ticker,count=5,arrivals=at-once", "--max-poll-wait", "0.05") as (
         url,
@@ -234,10 +235,10 @@ def test_the_openapi_document_is_kept(tmp_path: Path) -> None:
         known += "[[operations]]\ninclude-name = 'POST /start'\nchecks.negative_data_rejection.enabled = false\n"
         (tmp_path / "schemathesis.toml").write_text(known)
         command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/openapi.json"]
-        options = ["--seed", "1", "--generation-deterministic", "--max-examples", "25",
+        options = ["--seed", "1", "--generation-deterministic", "--max-examples", f"{examples}",
                    "--phases", "examples,coverage,fuzzing", "--request-timeout", "5", "--no-color"]  # fmt: skip
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-        done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=80,
+        done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=590,
                               check=False, env=environment)  # fmt: skip
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         process.terminate()

@@ -8,15 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-import clients
 from clients import EventStream, Options
 from clients.options import OnGap
 from producers.errors import CursorExpired
 from producers.events import After, Cursor, Item, Outcome
 from producers.log import Retention
 from producers.wire import LONG_POLL
-from tests.guarantees.world import LANES, World, world
-from transports import Settings, discover
+from tests.guarantees.world import CLIENTS, LANES, World, world
+from transports import Settings
 from transports.sessions import Session
 
 KEPT = 10
@@ -42,8 +41,7 @@ def here(shared: World) -> Iterator[World]:
 
 def connect(here: World, lane: str, session: Session, on_gap: OnGap, after: After = "start") -> EventStream:
     options = Options(first_delay=0.001, max_delay=0.002, attempts=1000, on_gap=on_gap)
-    client = clients.discover()[discover()[lane].wire]
-    return client.connect(f"{here.relays[lane].url}/{lane}/{session.id}", after=after, options=options)
+    return CLIENTS[lane].connect(f"{here.relays[lane].url}/{lane}/{session.id}", after=after, options=options)
 
 
 async def started(here: World, count: int = 0, *, end: bool = False) -> Session:
@@ -115,7 +113,7 @@ def test_in_mid_stream(here: World, lane: str, on_gap: str) -> None:
             else:
                 assert [event.offset async for event in stream] == list(range(16, 26))
                 assert list(stream.gaps) == told
-                assert stream.reconnects == (1 if discover()[lane].wire == LONG_POLL else 0)
+                assert stream.reconnects == (1 if CLIENTS[lane].wire == LONG_POLL else 0)
         at = session.cursor._replace
         assert [facts(gap) for gap in told] == [(at(offset=1), at(offset=15), 14)]
 

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import clients
 from benchmarks.relay import Cut, DropResponse, Fault, Link, Relay, Reset, Schedule, Shape, Stall
 from clients import Options
 from producers.events import Cursor, Event, Item, Outcome
-from tests.guarantees.world import LANES, World, world
+from tests.guarantees.world import CLIENTS, LANES, World, world
 from tests.sources import AWKWARD
-from transports import Settings, discover
+from transports import Settings
 
 OPTIONS = Options(first_delay=0.001, max_delay=0.002, attempts=1000, open_timeout=5)
 ITEMS = (*(Item(n) for n in range(20)), *AWKWARD, *(Item("x" * n, "tick") for n in range(0, 3000, 100)))
@@ -82,8 +81,7 @@ async def read_through(here: World, lane: str, stream: str, connections: Sequenc
     """Read it all through a relay, from the start; it is what the log has."""
     relay = here.relays[lane]
     relay.faults = suffering(relay, connections)
-    client = clients.discover()[discover()[lane].wire]
-    async with client.connect(f"{relay.url}/{lane}/{stream}", options=OPTIONS) as reading:
+    async with CLIENTS[lane].connect(f"{relay.url}/{lane}/{stream}", options=OPTIONS) as reading:
         events = [event async for event in reading]
     log = await log_of(here, stream)
     assert events == list(log)
@@ -93,7 +91,7 @@ async def read_through(here: World, lane: str, stream: str, connections: Sequenc
 
 
 @given(connections=CONNECTIONS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cuts_at_any_byte_lose_nothing_and_repeat_nothing(
     here: World, lane: str, connections: list[list[Fault]]
 ) -> None:
@@ -101,7 +99,7 @@ def test_cuts_at_any_byte_lose_nothing_and_repeat_nothing(
 
 
 @given(after_bytes=st.lists(st.integers(150, 1200), min_size=20, max_size=40), kind=KINDS)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_number_of_cuts_and_yet_it_gets_on(
     here: World, lane: str, after_bytes: list[int], kind: type[Cut | Reset]
 ) -> None:
@@ -138,10 +136,9 @@ def test_a_new_reader_goes_on_where_another_one_was(here: World, lane: str, plac
     async def read() -> None:
         log = await log_of(here, here.stream)
         epoch = here.service.sessions[here.stream].cursor.epoch
-        client = clients.discover()[discover()[lane].wire]
         for place in places:
             url = f"{here.relays[lane].url}/{lane}/{here.stream}"
-            async with client.connect(url, after=Cursor(epoch, place), options=OPTIONS) as stream:
+            async with CLIENTS[lane].connect(url, after=Cursor(epoch, place), options=OPTIONS) as stream:
                 assert [event async for event in stream] == list(log[place:])
 
     here.run(read())

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import clients
 from benchmarks.relay import Link, Relay, no_faults
 from producers.events import Item
 from producers.memory import MemoryLog
@@ -23,7 +24,9 @@ from transports import Settings, StreamService, discover
 
 T = TypeVar("T")
 
-LANES = sorted(discover())
+CLIENTS = {name: clients.discover()[transport.wire] for name, transport in discover().items()}
+"""The client of each lane."""
+LANES = sorted(CLIENTS)
 DEADLINE = 20.0
 """Seconds for whatever has to happen; reached only if it never does."""
 

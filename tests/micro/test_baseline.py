@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.micro.baseline import Run, Shown, ratio_table, reduce_machine
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,7 @@ def test_every_step_is_kept() -> None:
     assert files == there - {str(Path(__file__).relative_to(ROOT))}
 
 
+@pytest.mark.timeout(120)
 def test_it_fails_only_on_the_machine_of_the_baseline(tmp_path: Path) -> None:
     run: Run = json.loads(KEPT.read_text())
     run["machine_info"]["cpu"] = {"brand_raw": "another"}

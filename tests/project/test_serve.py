@@ -59,22 +59,25 @@ def test_a_journal_is_left_where_asked_and_nowhere_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("transport", discover().values(), ids=lambda transport: transport.name)
-async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, signum: signal.Signals) -> None:
-    client = clients.discover()[transport.wire]
+async def test_a_signal_ends_it_and_its_readers_are_told(signum: signal.Signals) -> None:
+    async def read(transport: Transport) -> None:
+        async with clients.discover()[transport.wire].connect(f"{url}/{transport.name}/{session}") as stream:
+            await anext(stream)
+            with pytest.raises(StreamOrphaned):
+                await anext(stream)
+            assert stream.reconnects == 0, transport.name
+
+    lanes = discover().values()
     with serve_process("--drain", "0.2") as (url, process):
         async with asyncio.timeout(20), httpx.AsyncClient(base_url=url) as http:
             started = await http.post("/start", json={"producer": "ticker", "params": {"rate": 0.01}})
             session = started.json()["session_id"]
-            async with client.connect(f"{url}/{transport.name}/{session}") as stream:
-                await anext(stream)
-                waiting = asyncio.create_task(anext(stream, None))
-                while (await http.get(f"/sessions/{session}")).json()["readers"] == 0:
+            async with asyncio.TaskGroup() as tasks:
+                for transport in lanes:
+                    tasks.create_task(read(transport))
+                while (await http.get(f"/sessions/{session}")).json()["readers"] < len(lanes):
                     await asyncio.sleep(0.01)
                 process.send_signal(signum)
-                with pytest.raises(StreamOrphaned):
-                    await waiting
-                assert stream.reconnects == 0
         _, errors = process.communicate(timeout=10)
         assert "Traceback" not in errors
 
@@ -92,11 +95,7 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--stream", "a=tokens,text=@/no/such/file"], "/no/such/file"),
         (["--port", "70000"], "--port"),
         (["--journal", "/no/such/folder"], "--journal"),
-        (["--pacer", "99"], "isn't a socket"),
-        (["--pacer", "1"], "isn't a socket"),
         (["--retain-events", "0"], "--retain-events"),
-        (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
-        (["--host", "a" * 70 + ".b"], "--host"),
         (["--session-ttl", "nan"], "--session-ttl"),
         (["--stream", "news=ticker,rate=1,rate=2"], "given twice"),
         (["--allowed-hosts", "a.example:80"], "--allowed-hosts: allowed host 'a.example:80' has a port"),
@@ -109,7 +108,32 @@ async def test_a_signal_ends_it_and_its_readers_are_told(transport: Transport, s
         (["--recording", "talk=/no/such/file"], "/no/such/file"),
     ],
 )
-def test_bad_usage_is_one_line_that_says_what_to_do(arguments: list[str], told: str) -> None:
+def test_bad_usage_is_one_line_that_says_what_to_do(
+    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from streamlanes.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["streamlanes", "serve", *arguments])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--stream", "news"], "isn't NAME=PRODUCER"),
+        (["--pacer", "99"], "isn't a socket"),
+        (["--pacer", "1"], "isn't a socket"),
+        (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
+        (["--host", "a" * 70 + ".b"], "--host"),
+    ],
+)
+def test_a_process_that_can_not_serve_says_so_in_a_line(arguments: list[str], told: str) -> None:
     done = serve(*arguments)
     assert done.returncode == 2
     assert told in done.stderr

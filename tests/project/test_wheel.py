@@ -39,16 +39,15 @@ def test_the_wheel_has_the_named_packages_and_nothing_else(wheel: Path) -> None:
 @pytest.mark.timeout(120)
 def test_the_command_runs_where_nothing_else_is_installed(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "venv"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    before = set(run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).split())
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=tmp_path)
+    venv.create(environment, with_pip=False)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", environment / "bin" / "python")
+    run(*pip, "install", "--quiet", wheel, cwd=tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     command = environment / "bin" / "streamlanes"
     printed = run(command, "--help", cwd=elsewhere)
     assert all(verb in printed for verb in ("compare", "serve", "watch"))
-    installed = set(run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).split()) - before
+    installed = run(*pip, "list", "--format=freeze", cwd=tmp_path).split()
     assert {line.split("==")[0] for line in installed} == {"streamlanes", "click"}
 
     missing = subprocess.run([command, "serve"], cwd=elsewhere, capture_output=True, text=True, timeout=20, check=False)

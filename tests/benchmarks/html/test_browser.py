@@ -68,8 +68,7 @@ class Visit:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 390), ("dark", 1280)])
 def test_every_figure_is_drawn(browser: Browser, file: Path, width: int, theme: Literal["light", "dark"]) -> None:
     visit = Visit(browser, file, width, theme)
     plots = visit.page.evaluate(MARKS)
