@@ -61,6 +61,8 @@ def ceiling(rate: float, of_engine: float, *, exempt: bool) -> list[Caveat]:
 
 def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
     """Other processes had the CPUs of this trial's for some of the time."""
+    if not window_ns:
+        return []  # nobody has received anything
     waited = {"server": server.waited_ns, "engine": engine.waited_ns}
     shares = {name: value / window_ns for name, value in waited.items() if value is not None}
     worst = max(shares.values(), default=0)

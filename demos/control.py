@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,9 @@ from transports.settings import Settings
 PAGE: Final = Path(__file__).parent / "page"
 ANSWER_SECONDS: Final = 10.0
 """That the server may take to answer."""
+
+MAX_OFFSET: Final = 10**9
+"""No stream here has as many events; a file system takes an offset into the journal of this size, and not of any."""
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -163,8 +167,12 @@ def _runs(stage: Stage, crowd: CrowdProcess, http: httpx.AsyncClient) -> APIRout
 
     async def ask(method: str, path: str, body: JSON = None) -> httpx.Response | None:
         """Return the server's answer; None: there is none."""
+        # Not httpx's own: that raises for half a surrogate pair, which a page may send as well as any other text.
+        content = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        url = f"{stage.server.url}{path}"
         try:
-            return await http.request(method, f"{stage.server.url}{path}", json=body, timeout=ANSWER_SECONDS)
+            return await http.request(method, url, content=content, headers=headers, timeout=ANSWER_SECONDS)
         except httpx.TransportError:
             return None
 
@@ -217,7 +225,7 @@ def _telemetry(stage: Stage, crowd: CrowdProcess, chosen: Sequence[str]) -> APIR
     @router.get("/telemetry")
     async def telemetry(
         epoch: Annotated[str | None, Query(pattern=r"^[0-9a-z]{1,16}$")] = None,
-        after: Annotated[int, Query(ge=0, le=10**15)] = 0,
+        after: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
     ) -> Response:
         stamps = [] if epoch is None else stage.stamps(epoch, after)
         counts = crowd.counts

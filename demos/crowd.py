@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -99,6 +100,8 @@ class _Told:
             self.first.set()
         if not chunk:
             self._loop.remove_reader(self._descriptor)
+            last = self._crowd.counts  # the process is gone; killed, it couldn't say that its readers are
+            self._crowd.counts = replace(last, count=0, faults=last.faults + last.count)
             self.first.set()
 
 

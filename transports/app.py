@@ -137,6 +137,13 @@ def create_app(
     return app
 
 
+def _path(request: Request, lane: str, stream: str) -> str:
+    """Return a stream's path on a lane of this app; `url_for` might find that of another one beside it."""
+    root: str = request.scope.get("root_path", "")
+    path: str = request.app.url_path_for(lane, stream=stream)
+    return f"{root.rstrip('/')}{path}"
+
+
 def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRouter:
     """Return the routes besides the lanes'."""
     wires: dict[str, str] = {lane.name: lane.wire for lane in _checked(lanes)}
@@ -161,7 +168,7 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
         started = Started(
             session_id=session.id,
             cursor=str(session.cursor),
-            links={lane: request.url_for(lane, stream=session.id).path for lane in wires},
+            links={lane: _path(request, lane, session.id) for lane in wires},
         )
         return Response(
             started.model_dump_json(),

@@ -1082,6 +1082,7 @@ export class EventStream {
       this.#life.signal.throwIfAborted();
       if (!this.#connection) {
         this.#connect();
+        this.#life.signal.throwIfAborted(); // whoever was told may have closed it
         waited = 0;
       }
       const connection = /** @type {Connection} */ (this.#connection);
@@ -1133,6 +1134,7 @@ export class EventStream {
     const { after, headers, openTimeout } = this.#options;
     this.#limit = this.#route.limit(openTimeout);
     this.#tell("connecting", { reason: `connects by ${lane.name}` });
+    if (this.#life.signal.aborted) return;
     this.#connection = new Connection(lane, this.cursor ?? after, headers, () => this.#requests++);
   }
 
@@ -1223,6 +1225,7 @@ function sleep(seconds, signal) {
     };
     const timer = setTimeout(done, seconds * 1000);
     signal.addEventListener("abort", done);
+    if (signal.aborted) done(); // which no listener is told of any more
   });
 }
 

@@ -238,6 +238,7 @@ def test_caveats_have_numbers() -> None:
     assert waited.detail == "server 6%, engine 24% of the time"
     assert not caveats.disturbed(server=used, engine=used, window_ns=second)
     assert not caveats.disturbed(server=NOTHING_USED, engine=NOTHING_USED, window_ns=second)
+    assert not caveats.disturbed(server=used, engine=little, window_ns=0)
     (lag,) = caveats.harness_lag(2.1, 0.4)
     assert lag.detail == "p99 2.10 ms against a p50 latency of 0.40 ms"
     assert not caveats.harness_lag(None, 0.4)

@@ -296,3 +296,27 @@ async def test_leaving_the_loop_closing_and_aborting_end_it(page: Page, here: Wo
         while here.service.sessions[session].readers and transport.wire != LONG_POLL:
             await asyncio.sleep(0.005)
     await here.service.delete(session)
+
+
+async def test_closing_when_told_of_the_connection_ends_the_loop_at_once(page: Page) -> None:
+    """Nothing is asked for after a close, and no delay is waited for."""
+    got = await page.evaluate(
+        """async () => {
+          const { connect } = await import("/streamlanes.js");
+          const ended = [];
+          for (const state of ["connecting", "waiting"]) {
+            const options = {
+              lane: "sse",
+              firstDelay: 60,
+              maxDelay: 60,
+              random: () => 1,
+              onStatus: (status) => { if (status.state === state) stream.close(); },
+            };
+            const stream = connect("http://127.0.0.1:9/sse/news", options);
+            for await (const _ of stream);
+            ended.push([state, stream.requests]);
+          }
+          return ended;
+        }"""
+    )
+    assert got == [["connecting", 0], ["waiting", 1]]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import clients
+from demos.control import MAX_OFFSET
 from demos.crowd import MAX_READERS
 from producers.events import Cursor
 from tests.demos.staging import CHOSEN, DEADLINE, Demo, demonstrating, until
@@ -188,9 +189,21 @@ async def not_json_and_other_sites_are_refused(demo: Demo) -> None:
     for content in (b"{", b"\xff\xff", b"[1]", b""):
         answer = await demo.http.put("/api/network", content=content, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422, content
+    half = r'"\ud800"'  # of a surrogate pair, as a browser sends it
+    orders = (
+        f'{half}, "params": {{}}',
+        f'"tokens", "params": {{{half}: 1}}',
+        f'"tokens", "params": {{"text": {half}}}',
+    )
+    for order in orders:
+        content = f'{{"producer": {order}}}'.encode()
+        answer = await demo.http.post("/api/runs", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422, order
+    started = await demo.run("tokens")
+    assert not (await demo.telemetry(epoch=started["epoch"], after=MAX_OFFSET))["due"]["ms"]
     long = await demo.http.post("/api/runs", json={"producer": "tokens", "params": {"text": "x" * 3_000_000}})
     assert long.status_code == 413
-    order = {"lane": None, "fault": "cut"}
+    cut = {"lane": None, "fault": "cut"}
     for headers, status in (
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
@@ -198,7 +211,7 @@ async def not_json_and_other_sites_are_refused(demo: Demo) -> None:
         ({"Host": "evil.example"}, 421),
         ({"Origin": str(demo.http.base_url).rstrip("/")}, 204),
     ):
-        answer = await demo.http.post("/api/faults", json=order, headers=headers)
+        answer = await demo.http.post("/api/faults", json=cut, headers=headers)
         assert answer.status_code == status, headers
     read = await demo.http.get("/api/telemetry", headers={"Host": "evil.example"})
     assert read.status_code == 421

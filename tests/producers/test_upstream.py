@@ -141,6 +141,13 @@ async def test_other_statuses_fail_at_once_and_say_no_more_than_a_code(status: i
     assert len(api.requests) == 1
 
 
+async def test_a_refusal_is_not_unpacked() -> None:
+    packed = gzip.compress(gzip.compress(b'{"error": {"code": "full"}}' + b" " * (64 * 1024 * 1024), 9), 9)
+    assert len(packed) < upstream.MAX_REFUSAL_BYTES
+    async with completions(refusing(400, packed, "Content-Encoding: gzip, gzip")) as api:
+        assert await failure(api) == "it answered 400"
+
+
 async def test_what_is_no_event_stream_fails() -> None:
     async with completions(refusing(200, b'{"choices": []}')) as api:
         assert "isn't text/event-stream" in await failure(api)

@@ -17,6 +17,22 @@ from transports.authorization import BearerToken
 pytestmark = pytest.mark.timeout(20)
 
 
+async def test_links_lead_to_the_mount_that_started_the_stream() -> None:
+    app = FastAPI()
+
+    @app.get("/own/{stream}")
+    async def sse_(stream: str) -> str:
+        return stream
+
+    app.router.routes[-1].name = "sse"  # type: ignore[attr-defined]  # a route's, whose name is a lane's by chance
+    for path in ("/one", "/two"):
+        mount(app, path, StreamService(), [sse.TRANSPORT])
+    async with serving_app(app) as url, httpx.AsyncClient(base_url=url, headers={"Host": "localhost"}) as http:
+        for path in ("/two", "/one"):
+            started = await http.post(f"{path}/start", json={"producer": "tokens", "params": {"count": 1}})
+            assert started.json()["links"] == {"sse": f"{path}/sse/{started.json()['session_id']}"}
+
+
 async def test_it_runs_within_the_apps_own_life_and_adds_nothing_to_its_routes() -> None:
     order: list[tuple[str, bool]] = []
     service = StreamService()
