@@ -47,7 +47,7 @@ async def wave(url: str, process: subprocess.Popen[str], count: int) -> int:
 
 async def test_a_second_wave_of_abandoned_sessions_takes_no_more_than_the_first() -> None:
     # The time-to-live is longer than starting a thousand takes, so that both waves have as many of them at once.
-    with serve_process("--session-ttl", "3", *ARGUMENTS) as (url, process):
+    with serve_process("--session-ttl", "4", *ARGUMENTS) as (url, process):
         async with asyncio.timeout(50):
             first = await wave(url, process, 1000)
             second = await wave(url, process, 1000)
@@ -57,7 +57,7 @@ async def test_a_second_wave_of_abandoned_sessions_takes_no_more_than_the_first(
 @pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_second_wave_of_ten_thousand_takes_no_more_than_the_first() -> None:
-    with serve_process("--session-ttl", "15", *ARGUMENTS) as (url, process):
+    with serve_process("--session-ttl", "3", *ARGUMENTS) as (url, process):
         first = await wave(url, process, 10_000)
         second = await wave(url, process, 10_000)
         assert second < first * (1 + ALLOWED), f"{first:,} bytes became {second:,}"
