@@ -8,7 +8,10 @@ import { Latencies } from "./latency.js";
 /** @typedef {{ name: string, wire: string }} Lane */
 /** @typedef {"connecting" | "open" | "waiting" | "ended" | "failed"} Phase */
 /** @typedef {import("/streamlanes.js").StreamEvent} StreamEvent */
-/** A connection that was lost, and what came of it: `after` is the last event before, times are performance.now(). */
+/**
+ * A connection that was lost, and what came of it: `after` is the last event before, `attempts` is the client's number
+ * of the next one, which counts the lost connection too, times are performance.now().
+ */
 /** @typedef {{ at: number, after: number, reason: string, attempts: number, back: number | null }} Outage */
 
 export class Reading {
@@ -48,7 +51,7 @@ export class Reading {
    * @param {Lane} lane
    * @param {string} url
    * @param {(event: StreamEvent) => void} show each event, in order
-   * @param {(outage: Outage) => void} resumed the first event after an outage is about to be shown
+   * @param {(outage: Outage) => void} resumed connected again after an outage
    */
   constructor(lane, url, show, resumed) {
     this.lane = lane;
@@ -76,7 +79,7 @@ export class Reading {
         wires: { [name]: wire },
         after,
         signal: this.#stop.signal,
-        onStatus: (status) => this.#status(status),
+        onStatus: (status) => this.follow(status),
       },
     );
     this.#stream = stream;
@@ -154,10 +157,6 @@ export class Reading {
       this.repeated++;
       return;
     }
-    if (this.outage !== null && this.outage.back === null) {
-      this.outage.back = event.at;
-      this.resumed(this.outage);
-    }
     this.events++;
     this.last = offset;
     this.digest.add(event.id, event.raw);
@@ -166,8 +165,15 @@ export class Reading {
     this.show(event);
   }
 
-  /** @param {import("/streamlanes.js").Status} status */
-  #status(status) {
+  /** The connection is there again, be there something to bring over it or not. @param {number} at */
+  #back(at) {
+    if (this.outage === null || this.outage.back !== null) return;
+    this.outage.back = at;
+    this.resumed(this.outage);
+  }
+
+  /** What the client says of itself. @param {import("/streamlanes.js").Status} status */
+  follow(status) {
     const now = performance.now();
     if (status.state === "waiting") {
       if (this.outage === null || this.outage.back !== null) {
@@ -179,6 +185,7 @@ export class Reading {
       this.phase = "waiting";
     } else if (status.state === "connecting" || status.state === "open") {
       this.phase = status.state;
+      if (status.state === "open") this.#back(now);
     }
   }
 }

@@ -103,7 +103,7 @@ function lost({ reading, now }) {
     reading.phase === "waiting"
       ? `tries again in ${seconds(Math.max(reading.nextAttempt - now, 0) / 1000)}`
       : "is trying";
-  const which = outage.attempts > 1 ? ` (attempt ${outage.attempts + 1})` : "";
+  const which = outage.attempts > 2 ? ` (attempt ${outage.attempts - 1})` : "";
   const where = outage.after > 0 ? `Holds event ${count(outage.after)}, and will go on behind it.` : "";
   return {
     text: `The connection is gone: ${outage.reason}. The client ${when}${which}. ${where}`,
@@ -163,7 +163,7 @@ function resumed(reading) {
   const after = count(outage.after);
   /** @type {Record<string, string>} */
   const how = {
-    sse: `Resumed after event ${after}: the client asked for what follows it, and had it ${took} after the cut. Nothing lost.`,
+    sse: `Resumed after event ${after}: ${took} after the cut, the client was connected again and had asked for what follows it. Nothing lost.`,
     websocket: `Reconnected after ${took}: a new connection, and the server went on behind event ${after}. Nothing lost.`,
     "long-poll": `The cut took an answer away. Asked again ${took} later, from event ${after}: the same answer. Nothing lost.`,
   };

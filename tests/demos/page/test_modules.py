@@ -77,6 +77,32 @@ def test_every_error_is_told_in_words_with_one_thing_to_do(
     assert offered == remedy
 
 
+def test_an_outage_is_over_when_the_lane_is_open_again_and_not_only_with_an_event(page: Page) -> None:
+    told = page.evaluate(
+        """async () => {
+          const { tell } = await import("/assets/words.js");
+          const { Reading } = await import("/assets/reading.js");
+          const seams = [];
+          const reading = new Reading({ name: "sse", wire: "sse" }, "/sse/x", () => {}, (outage) => seams.push(outage));
+          const network = { delay: 0, jitter: 0, bandwidth: null, buffering: false };
+          const say = () => tell({ reading, now: performance.now(), network, stalled: 0, stall: null, cut: null,
+            behind: 0, worst: 0, pace: { requests: 0, events: 0 }, changed: -Infinity, restarted: false }).text;
+          const told = [];
+          reading.events = reading.last = 7;
+          for (const [state, attempt] of [["waiting", 2], ["connecting", 2], ["waiting", 3], ["open", 3]]) {
+            reading.follow({ state, lane: "sse", attempt, delay: 1, reason: "the connection was cut" });
+            told.push(say());
+          }
+          return [...told, seams.length];
+        }"""
+    )
+    assert [text.partition(".")[0] for text in told[:3]] == ["The connection is gone: the connection was cut"] * 3
+    assert ["(attempt" in text for text in told[:3]] == [False, False, True]
+    assert "(attempt 2)" in told[2]
+    assert told[3].startswith("Resumed after event 7:")
+    assert told[4] == 1
+
+
 def test_the_digest_is_crc_32_of_utf_8(page: Page) -> None:
     texts = ["", "a", "π≈3", "👩‍🚀" * 9_000, "\u2028", '{"n":1}']
     digest = page.evaluate(
