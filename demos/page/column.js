@@ -120,10 +120,13 @@ export class Column {
     if (this.#marks.length > MARKS) this.#marks.shift();
   }
 
-  /** What the relay says. @param {import("./api.js").Wire} wire @param {number} now */
-  take(wire, now) {
+  /**
+   * What the relay says.
+   * @param {import("./api.js").Wire} wire @param {number} now @param {number} due the last event known to have been due
+   */
+  take(wire, now, due) {
     const before = this.circumstances.cut?.at;
-    this.circumstances.take(wire, this.reading, now);
+    this.circumstances.take(wire, this.reading, now, due);
     const cut = this.circumstances.cut;
     if (cut !== null && cut.at !== before) this.#mark({ at: cut.at, kind: "cut" });
   }

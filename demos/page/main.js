@@ -14,7 +14,7 @@ import { notice, trouble } from "./trouble.js";
 const OPENING = { producer: "tokens", params: { rate: 40, count: 4800 } };
 const STALL_S = 5;
 const COLOURS = 8;
-const REMEDIES = { again: "Start again", restart: "Restart the server" };
+const REMEDIES = { again: "Start again", restart: "Restart the server", reload: "Reload the page" };
 
 /** @param {string} id */
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -27,7 +27,7 @@ const stage = await api.stage();
 const chosen = stage.chosen.flatMap((name) => stage.lanes.find((lane) => lane.name === name) ?? []);
 /** All that there are, those to begin with first. */
 const lanes = [...chosen, ...stage.lanes.filter((lane) => !chosen.includes(lane))];
-const show = new Show(beaten);
+const show = new Show(stage.demo, beaten);
 const announcer = new Announcer(at("announcements"));
 const params = new ParamsForm(at("foremost"), at("more"));
 const network = new NetworkPanel(form("network"), (lane, shape) => attempt(() => api.setNetwork(lane, shape)));
@@ -206,9 +206,12 @@ function wire() {
     );
   });
   at("restart").addEventListener("click", restart);
-  at("notice-act").addEventListener("click", () =>
-    at("notice-act").dataset.act === "restart" ? restart() : begin(order),
-  );
+  at("notice-act").addEventListener("click", () => {
+    const { act } = at("notice-act").dataset;
+    if (act === "reload") location.reload();
+    else if (act === "restart") void restart();
+    else void begin(order);
+  });
   at("stop").addEventListener("click", () => attempt(() => show.stop()));
   const producer = /** @type {HTMLSelectElement} */ (at("producer"));
   for (const name of Object.keys(stage.producers)) producer.add(new Option(name));
