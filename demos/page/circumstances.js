@@ -102,6 +102,7 @@ export class Circumstances {
       cut: this.cut,
       pace: this.pace,
       behind: due < there ? there - due : 0,
+      catching: due < reading.joined ? dues.last - reading.last : 0,
       worst: reading.latencies.worst(there - RECENT_MS),
     };
   }

@@ -40,7 +40,8 @@ export class Reading {
   #begun = performance.now();
   #received = new Float64Array(REMEMBERED);
   #digests = new Uint32Array(REMEMBERED);
-  #joined = NaN;
+  /** When it began to read, by the server's clock; NaN until that is known. */
+  joined = NaN;
   #measured = 0;
   #stop = new AbortController();
   /** @type {import("/streamlanes.js").EventStream | null} */
@@ -135,13 +136,13 @@ export class Reading {
    */
   measure(dues, clock) {
     if (!Number.isFinite(clock.offset)) return;
-    if (Number.isNaN(this.#joined)) this.#joined = clock.there(this.#begun);
+    if (Number.isNaN(this.joined)) this.joined = clock.there(this.#begun);
     const upTo = Math.min(this.last, dues.last);
     this.#measured = Math.max(this.#measured, this.last - REMEMBERED, this.first - 1);
     while (this.#measured < upTo) {
       const offset = ++this.#measured;
       const due = dues.of(offset);
-      if (due >= this.#joined) this.latencies.add(due, clock.there(this.#received[offset % REMEMBERED]) - due);
+      if (due >= this.joined) this.latencies.add(due, clock.there(this.#received[offset % REMEMBERED]) - due);
     }
   }
 

@@ -32,6 +32,7 @@ const BEHIND_MS = 1_000;
  * @property {Stall | null} stall the last one that ended
  * @property {{ at: number, after: number, noticed: boolean } | null} cut the last one
  * @property {number} behind ms since the oldest event that hasn't come was due; 0 if there is none
+ * @property {number} catching events still to come while it reads what was due before it came in; 0 if that is over
  * @property {number} worst ms by which the latest of the last few seconds' events was late
  * @property {{ requests: number, events: number }} pace of the last seconds, each per second
  * @property {number} changed when the network was given another shape
@@ -227,7 +228,13 @@ function buffered({ reading, worst, behind }) {
 }
 
 /** @param {Situation} situation @returns {Told} */
-function behind({ network, behind }) {
+function behind({ network, behind, catching }) {
+  if (catching > 0)
+    return {
+      text: `Came in later than the others, and is catching up: ${counted(catching, "event")} to go.`,
+      tone: "calm",
+      news: true,
+    };
   const late = milliseconds(behind);
   const text =
     network.bandwidth === null
