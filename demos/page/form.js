@@ -46,7 +46,8 @@ export class ParamsForm {
       const options = property.anyOf ?? [property];
       const kind = options.find((/** @type {Schema} */ option) => option.type !== "null") ?? property;
       const optional = options.some((/** @type {Schema} */ option) => option.type === "null");
-      const control = controlFor(kind, optional);
+      const control = controlFor(kind);
+      if (name === "count" && optional && control instanceof HTMLInputElement) control.placeholder = "no limit";
       const value = name in values ? values[name] : property.default;
       control.value = value === null || value === undefined ? "" : String(value);
       control.id = `param-${name}`;
@@ -121,8 +122,8 @@ export class ParamsForm {
   }
 }
 
-/** @param {Schema} schema @param {boolean} optional @returns {Control} */
-function controlFor(schema, optional) {
+/** @param {Schema} schema @returns {Control} */
+function controlFor(schema) {
   if (schema.enum !== undefined || schema.type === "boolean") {
     const select = document.createElement("select");
     for (const choice of schema.enum ?? [true, false]) select.add(new Option(String(choice)));
@@ -140,7 +141,6 @@ function controlFor(schema, optional) {
     input.step = schema.type === "integer" ? "1" : "any";
     if (schema.minimum !== undefined) input.min = String(schema.minimum);
     if (schema.maximum !== undefined) input.max = String(schema.maximum);
-    if (optional) input.placeholder = "none";
   }
   return input;
 }

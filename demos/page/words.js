@@ -86,7 +86,7 @@ function failed({ reading, restarted }) {
   }
   if (error instanceof StreamLost) {
     const tried = counted(reading.outage?.attempts ?? 0, "attempt");
-    return bad(`Gave up after ${tried} to reach the server (${reading.outage?.reason}).`, "resume");
+    return bad(`Gave up after ${tried} to reach the server (${plain(reading.outage?.reason)}).`, "resume");
   }
   return bad(`Stopped: ${error instanceof Error ? error.message : error}.`, "resume");
 }
@@ -106,6 +106,11 @@ function ended(reading) {
   return { text: `Complete: ${events}, every one, once and in order.`, tone: "good", news: true, remedy: "again" };
 }
 
+/** A reason without the number that browsers give when there was none. @param {string | undefined} reason */
+function plain(reason) {
+  return reason?.replace("the server closed the connection with 1006", "it broke off");
+}
+
 /** @param {Situation} situation @returns {Told} */
 function lost({ reading, now, restarted }) {
   const outage = /** @type {import("./reading.js").Outage} */ (reading.outage);
@@ -122,7 +127,7 @@ function lost({ reading, now, restarted }) {
     };
   const where = outage.after > 0 ? `Holds event ${count(outage.after)}, and will go on behind it.` : "";
   return {
-    text: `The connection is gone: ${outage.reason}. The client ${when}${which}. ${where}`,
+    text: `The connection is gone: ${plain(outage.reason)}. The client ${when}${which}. ${where}`,
     tone: "busy",
     news: true,
   };
