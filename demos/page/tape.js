@@ -18,6 +18,8 @@ const BLOCK_CHARACTERS = 4_000;
 /** Of what waits to be shown; older text is skipped. */
 const WAITING_CHARACTERS = 12_000;
 const LINE_CHARACTERS = 160;
+/** Of a block of lines. */
+const LINES_CHARACTERS = 1_000;
 
 /** Tapes that have something to show. @type {Set<Tape>} */
 const waiting = new Set();
@@ -126,7 +128,7 @@ export class Tape {
 
   /** @param {string} text */
   #line(text) {
-    if (this.#block === null || this.#block.className !== "lines" || this.#length > BLOCK_CHARACTERS)
+    if (this.#block === null || this.#block.className !== "lines" || this.#length > LINES_CHARACTERS)
       this.#begin("lines");
     this.#append(text);
   }
