@@ -17,10 +17,10 @@ const WIRES = {
 };
 /** The ways that others are compared with, by the lane's name. @type {Record<string, string>} */
 const BASELINES = {
-  "sse-usual": "as most write it",
-  "sse-fastapi": "FastAPI’s own",
-  "ws-usual": "as most write it",
-  "poll-single": "one event each",
+  "sse-usual": "SSE as most services write it",
+  "sse-fastapi": "FastAPI’s own SSE",
+  "ws-usual": "WebSocket as most write it",
+  "poll-single": "Long poll, one event each",
 };
 /** @type {Record<import("./words.js").Remedy, string>} */
 const REMEDIES = {
