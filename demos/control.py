@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,7 +104,7 @@ def create_control(stage: Stage, crowd: CrowdProcess, http: httpx.AsyncClient, c
     app.include_router(browser_router())
     app.include_router(_network(stage))
     app.include_router(_runs(stage, crowd, http))
-    app.include_router(_telemetry(stage, crowd, chosen))
+    app.include_router(_telemetry(stage, crowd, chosen, secrets.token_hex(8)))
     app.mount("/assets", StaticFiles(directory=PAGE))
 
     @app.exception_handler(HTTPException)
@@ -208,13 +209,15 @@ def _runs(stage: Stage, crowd: CrowdProcess, http: httpx.AsyncClient) -> APIRout
     return router
 
 
-def _telemetry(stage: Stage, crowd: CrowdProcess, chosen: Sequence[str]) -> APIRouter:
+def _telemetry(stage: Stage, crowd: CrowdProcess, chosen: Sequence[str], demo: str) -> APIRouter:
+    """Return what tells of *stage*; *demo* is in every answer, so that a page notices that it is another demo's."""
     router = APIRouter(prefix="/api", route_class=ProblemRoute)
 
     @router.get("/stage")
     async def whole() -> Response:
         return JSONResponse(
             {
+                "demo": demo,
                 "lanes": [{"name": lane.name, "wire": lane.wire, "url": lane.url} for lane in stage.chosen(None)],
                 "chosen": list(chosen),
                 "producers": {name: PRODUCERS[name].params.model_json_schema() for name in OFFERED},
@@ -231,6 +234,7 @@ def _telemetry(stage: Stage, crowd: CrowdProcess, chosen: Sequence[str]) -> APIR
         counts = crowd.counts
         return JSONResponse(
             {
+                "demo": demo,
                 "boot": stage.server.boot,
                 "alive": stage.server.alive,
                 "lanes": {lane.name: _figures(lane) for lane in stage.chosen(None)},

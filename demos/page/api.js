@@ -4,14 +4,17 @@
  * @typedef {{ delay: number, jitter: number, bandwidth: number | null, buffering: boolean }} Network times in s, bytes/s
  */
 /** @typedef {{ name: string, wire: string, url: string }} Lane */
-/** @typedef {{ lanes: Lane[], chosen: string[], producers: Record<string, any>, boot: number }} Stage */
+/**
+ * @typedef {{ demo: string, lanes: Lane[], chosen: string[], producers: Record<string, any>, boot: number }} Stage
+ * `demo` is another one for each start of the demo
+ */
 /** @typedef {{ session_id: string, cursor: string, epoch: string, links: Record<string, string>, boot: number }} Run */
 /**
  * @typedef {{ up: number, down: number, connections: number, open: number, cut: number, stalled: number,
  *   network: Network }} Wire
  */
 /**
- * @typedef {{ now_ms: number, boot: number, alive: boolean, lanes: Record<string, Wire>,
+ * @typedef {{ demo: string, now_ms: number, boot: number, alive: boolean, lanes: Record<string, Wire>,
  *   due: { from: number, ms: number[] }, readers: { count: number, received: number, faults: number } }} Telemetry
  */
 

@@ -14,14 +14,15 @@ export class Circumstances {
   /** When it was given this shape. */
   changed = -Infinity;
   stalled = 0;
-  /** @type {{ at: number, came: number } | null} */
+  /** @type {import("./words.js").Stall | null} */
   stall = null;
   /** @type {{ at: number, after: number, noticed: boolean } | null} */
   cut = null;
   up = 0;
   down = 0;
   connections = 0;
-  #eventsAtStall = 0;
+  /** When the stall began that is on or was, and the last event before it. */
+  #stalled = { at: 0, after: 0 };
   /**
    * Whether the lane began on a connection that was kept open from the run before; null until that shows.
    * @type {boolean | null}
@@ -43,8 +44,11 @@ export class Circumstances {
     this.#samples = [];
   }
 
-  /** @param {Wire} wire what the relay says @param {Reading | null} reading @param {number} now */
-  take(wire, reading, now) {
+  /**
+   * @param {Wire} wire what the relay says @param {Reading | null} reading @param {number} now
+   * @param {number} due the last event that is known to have been due
+   */
+  take(wire, reading, now, due) {
     this.#begin ??= wire;
     if (JSON.stringify(wire.network) !== JSON.stringify(this.network)) this.changed = now;
     this.network = wire.network;
@@ -53,15 +57,16 @@ export class Circumstances {
     const made = wire.connections - this.#begin.connections;
     if (reading?.phase === "open") this.#kept ??= made === 0;
     this.connections = made + (this.#kept ? 1 : 0);
-    if (reading !== null) this.#follow(wire, reading, now);
+    if (reading !== null) this.#follow(wire, reading, now, due);
     this.stalled = wire.stalled;
     this.#before = wire;
   }
 
-  /** @param {Wire} wire @param {Reading} reading @param {number} now */
-  #follow(wire, reading, now) {
-    if (wire.stalled > 0 && this.stalled === 0) this.#eventsAtStall = reading.events;
-    if (wire.stalled === 0 && this.stalled > 0) this.stall = { at: now, came: reading.events - this.#eventsAtStall };
+  /** @param {Wire} wire @param {Reading} reading @param {number} now @param {number} due */
+  #follow(wire, reading, now, due) {
+    if (wire.stalled > 0 && this.stalled === 0) this.#stalled = { at: now, after: reading.last };
+    if (wire.stalled === 0 && this.stalled > 0)
+      this.stall = { at: now, began: this.#stalled.at, after: this.#stalled.after, upTo: Math.max(due, reading.last) };
     if (this.#before !== null && wire.cut > this.#before.cut)
       this.cut = { at: now, after: reading.last, noticed: false };
     const outage = reading.outage;
@@ -97,6 +102,7 @@ export class Circumstances {
       cut: this.cut,
       pace: this.pace,
       behind: due < there ? there - due : 0,
+      catching: due < reading.joined ? dues.last - reading.last : 0,
       worst: reading.latencies.worst(there - RECENT_MS),
     };
   }

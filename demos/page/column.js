@@ -13,7 +13,14 @@ const WIRES = {
   sse: "Server-sent events",
   websocket: "WebSocket",
   "long-poll": "Long poll",
-  ndjson: "Chunked HTTP, a line each",
+  ndjson: "Lines of JSON",
+};
+/** The ways that others are compared with, by the lane's name. @type {Record<string, string>} */
+const BASELINES = {
+  "sse-usual": "SSE as most services write it",
+  "sse-fastapi": "FastAPI’s own SSE",
+  "ws-usual": "WebSocket as most write it",
+  "poll-single": "Long poll, one event each",
 };
 /** @type {Record<import("./words.js").Remedy, string>} */
 const REMEDIES = {
@@ -67,7 +74,7 @@ export class Column {
       this.#parts.set(String(element.dataset.part), element);
     }
     this.#write("name", lane.name);
-    this.#write("wire", WIRES[lane.wire] ?? lane.wire);
+    this.#write("wire", BASELINES[lane.name] ?? WIRES[lane.wire] ?? lane.wire);
     this.place.setAttribute("aria-label", `Lane ${lane.name}`);
     this.#part("tape").setAttribute("aria-label", `What came over ${lane.name}`);
     this.#part("plot").setAttribute("aria-label", `How late each event came over ${lane.name}, in the last 30 seconds`);
@@ -120,10 +127,13 @@ export class Column {
     if (this.#marks.length > MARKS) this.#marks.shift();
   }
 
-  /** What the relay says. @param {import("./api.js").Wire} wire @param {number} now */
-  take(wire, now) {
+  /**
+   * What the relay says.
+   * @param {import("./api.js").Wire} wire @param {number} now @param {number} due the last event known to have been due
+   */
+  take(wire, now, due) {
     const before = this.circumstances.cut?.at;
-    this.circumstances.take(wire, this.reading, now);
+    this.circumstances.take(wire, this.reading, now, due);
     const cut = this.circumstances.cut;
     if (cut !== null && cut.at !== before) this.#mark({ at: cut.at, kind: "cut" });
   }

@@ -11,6 +11,11 @@ const LABELS = {
   sigma: "Spread of the times, 0 to 2",
   size: "Bytes of an event",
   delay: "Seconds before the first one",
+  arrivals: "Times between events",
+  burst: "Seconds of a burst, if there are pauses",
+  pause: "Seconds of a pause after each burst, 0 for none",
+  begin_at: "Begins at this Unix time, empty for now",
+  seed: "Seed of the random numbers: the same, the same stream",
 };
 /** Shown without asking for more. */
 const FOREMOST = ["rate", "text"];
@@ -41,7 +46,8 @@ export class ParamsForm {
       const options = property.anyOf ?? [property];
       const kind = options.find((/** @type {Schema} */ option) => option.type !== "null") ?? property;
       const optional = options.some((/** @type {Schema} */ option) => option.type === "null");
-      const control = controlFor(kind, optional);
+      const control = controlFor(kind);
+      if (name === "count" && optional && control instanceof HTMLInputElement) control.placeholder = "no limit";
       const value = name in values ? values[name] : property.default;
       control.value = value === null || value === undefined ? "" : String(value);
       control.id = `param-${name}`;
@@ -59,6 +65,20 @@ export class ParamsForm {
       (FOREMOST.includes(name) ? this.foremost : this.more).append(field);
       this.#fields.set(name, { control, schema: kind, optional, fault });
     }
+    this.#once(schema.properties?.text?.default);
+  }
+
+  /** A text of the visitor's own comes once, and not so often that it lasts. @param {string | undefined} sample */
+  #once(sample) {
+    const text = this.#fields.get("text")?.control;
+    const count = this.#fields.get("count")?.control;
+    if (sample === undefined || text === undefined || !(count instanceof HTMLInputElement)) return;
+    count.placeholder = "the text once";
+    const long = count.value;
+    text.addEventListener("input", () => {
+      if (text.value === sample || text.value === "") count.value ||= long;
+      else if (count.value === long) count.value = "";
+    });
   }
 
   /** What to send; fields left empty are left out. @returns {Record<string, unknown>} */
@@ -102,8 +122,8 @@ export class ParamsForm {
   }
 }
 
-/** @param {Schema} schema @param {boolean} optional @returns {Control} */
-function controlFor(schema, optional) {
+/** @param {Schema} schema @returns {Control} */
+function controlFor(schema) {
   if (schema.enum !== undefined || schema.type === "boolean") {
     const select = document.createElement("select");
     for (const choice of schema.enum ?? [true, false]) select.add(new Option(String(choice)));
@@ -121,7 +141,6 @@ function controlFor(schema, optional) {
     input.step = schema.type === "integer" ? "1" : "any";
     if (schema.minimum !== undefined) input.min = String(schema.minimum);
     if (schema.maximum !== undefined) input.max = String(schema.maximum);
-    if (optional) input.placeholder = "no limit";
   }
   return input;
 }

@@ -14,7 +14,7 @@ import { notice, trouble } from "./trouble.js";
 const OPENING = { producer: "tokens", params: { rate: 40, count: 4800 } };
 const STALL_S = 5;
 const COLOURS = 8;
-const REMEDIES = { again: "Start again", restart: "Restart the server" };
+const REMEDIES = { again: "Start again", restart: "Restart the server", reload: "Reload the page" };
 
 /** @param {string} id */
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -27,7 +27,7 @@ const stage = await api.stage();
 const chosen = stage.chosen.flatMap((name) => stage.lanes.find((lane) => lane.name === name) ?? []);
 /** All that there are, those to begin with first. */
 const lanes = [...chosen, ...stage.lanes.filter((lane) => !chosen.includes(lane))];
-const show = new Show(beaten);
+const show = new Show(stage.demo, beaten);
 const announcer = new Announcer(at("announcements"));
 const params = new ParamsForm(at("foremost"), at("more"));
 const network = new NetworkPanel(form("network"), (lane, shape) => attempt(() => api.setNetwork(lane, shape)));
@@ -36,6 +36,10 @@ let order = /** @type {{ producer: string, params: Record<string, unknown> }} */
 /** @type {import("./trouble.js").Notice | null} */
 let failed = null;
 let restarting = false;
+/** Further readers that were asked for here; each run gets them anew. */
+let wanted = 0;
+/** Whether they have just been asked for, and aren't told of yet. */
+let gathering = false;
 
 /** Do something that the API may refuse, and say so if it does. @param {() => Promise<unknown>} act */
 async function attempt(act) {
@@ -48,17 +52,18 @@ async function attempt(act) {
   notify();
 }
 
-/** @param {{ producer: string, params: Record<string, unknown> }} wanted */
-async function begin(wanted) {
-  order = wanted;
+/** @param {{ producer: string, params: Record<string, unknown> }} next */
+async function begin(next) {
+  order = next;
   const fault = at("stream-fault");
   fault.hidden = true;
   params.faults([]);
   await attempt(async () => {
     try {
-      await show.begin(wanted.producer, wanted.params);
+      await show.begin(next.producer, next.params);
+      if (wanted > 0) void gather();
       at("columns").dataset.run = show.run?.epoch;
-      form("send").hidden = wanted.producer !== "echo";
+      form("send").hidden = next.producer !== "echo";
     } catch (error) {
       if (!(error instanceof api.Problem) || error.status !== 422) throw error;
       const others = params.faults(error.errors);
@@ -66,6 +71,26 @@ async function begin(wanted) {
       fault.hidden = false;
     }
   });
+}
+
+/** Have the further readers read this run. */
+async function gather() {
+  const session = show.run?.session_id;
+  if (session === undefined) return;
+  gathering = true;
+  tellReaders();
+  await attempt(() => api.setReaders(session, wanted, [...show.columns.keys()]));
+  gathering = false;
+}
+
+function tellReaders() {
+  const { count: there, received, faults } = show.telemetry?.readers ?? { count: 0, received: 0, faults: 0 };
+  let text = "";
+  if (gathering) text = wanted > 0 ? `Starting ${counted(wanted, "reader")}.` : "Ending them.";
+  else if (there > 0)
+    text = `${counted(there, "reader")} received ${count(received)} events${faults > 0 ? `, ${counted(faults, "fault")}` : ""}.`;
+  else if (wanted > 0) text = `None now; ${counted(wanted, "reader")} for the next stream.`;
+  if (at("readers-told").textContent !== text) at("readers-told").textContent = text;
 }
 
 /** @param {string} text */
@@ -178,12 +203,7 @@ function beaten(now) {
     const box = input("buffering-all");
     if (document.activeElement !== box)
       box.checked = shown.length > 0 && shown.every((wire) => wire?.network.buffering);
-    const { readers } = telemetry;
-    const faults = readers.faults > 0 ? `, ${counted(readers.faults, "fault")}` : "";
-    at("readers-told").textContent =
-      readers.count > 0
-        ? `${counted(readers.count, "reader")} received ${count(readers.received)} events${faults}.`
-        : "";
+    tellReaders();
   }
   if (Number.isFinite(show.clock.bound)) {
     at("clock").textContent =
@@ -206,9 +226,12 @@ function wire() {
     );
   });
   at("restart").addEventListener("click", restart);
-  at("notice-act").addEventListener("click", () =>
-    at("notice-act").dataset.act === "restart" ? restart() : begin(order),
-  );
+  at("notice-act").addEventListener("click", () => {
+    const { act } = at("notice-act").dataset;
+    if (act === "reload") location.reload();
+    else if (act === "restart") void restart();
+    else void begin(order);
+  });
   at("stop").addEventListener("click", () => attempt(() => show.stop()));
   const producer = /** @type {HTMLSelectElement} */ (at("producer"));
   for (const name of Object.keys(stage.producers)) producer.add(new Option(name));
@@ -228,9 +251,8 @@ function wire() {
   });
   form("readers").addEventListener("submit", (event) => {
     event.preventDefault();
-    const session = show.run?.session_id;
-    if (session !== undefined)
-      void attempt(() => api.setReaders(session, Number(input("reader-count").value), [...show.columns.keys()]));
+    wanted = Number(input("reader-count").value);
+    void gather();
   });
 }
 

@@ -1,13 +1,23 @@
-/** The panel that shapes the network between the server and one lane, or all of them. */
+/**
+ * The panel that shapes the network between the server and one lane, or all of them. Of all, only what is changed is
+ * set, the rest stays what it is on each; where they differ, it says so.
+ */
 
 import { milliseconds } from "./format.js";
 
 /** @typedef {import("./api.js").Network} Network */
+/** @typedef {"delay" | "jitter" | "bandwidth"} Name */
+
+/** @type {Name[]} */
+const NAMES = ["delay", "jitter", "bandwidth"];
+const MIXED = "mixed";
 
 export class NetworkPanel {
   /** @type {Record<string, import("./api.js").Wire>} */
   #lanes = {};
   #changed = 0;
+  /** Those that aren't the same on all lanes. @type {Set<string>} */
+  #mixed = new Set();
 
   /**
    * @param {HTMLFormElement} form with the fields `lane`, `delay`, `jitter`, `bandwidth`
@@ -18,12 +28,13 @@ export class NetworkPanel {
     this.apply = apply;
     form.addEventListener("input", (event) => {
       if (event.target === this.#field("lane")) this.#fill();
+      else this.#mixed.delete(nameOf(event.target));
       this.#label();
     });
     form.addEventListener("change", (event) => {
       if (event.target === this.#field("lane")) return;
       this.#changed = performance.now();
-      this.#send();
+      this.#send([/** @type {Name} */ (nameOf(event.target))]);
     });
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", (event) => {
@@ -34,9 +45,10 @@ export class NetworkPanel {
         ["bandwidth", ""],
       ])
         this.#field(name).value = value;
+      this.#mixed.clear();
       this.#label();
       this.#changed = performance.now();
-      this.#send();
+      this.#send(NAMES);
     });
   }
 
@@ -53,7 +65,7 @@ export class NetworkPanel {
    * @param {Record<string, import("./api.js").Wire>} lanes
    */
   take(lanes) {
-    this.#lanes = lanes;
+    this.#lanes = { ...lanes };
     if (!this.form.contains(document.activeElement) && performance.now() - this.#changed > 2000) this.#fill();
   }
 
@@ -63,11 +75,13 @@ export class NetworkPanel {
   }
 
   #fill() {
-    const wire = this.lane === null ? Object.values(this.#lanes)[0] : this.#lanes[this.lane];
-    if (wire === undefined) return;
-    this.#field("delay").value = String(wire.network.delay * 1000);
-    this.#field("jitter").value = String(wire.network.jitter * 1000);
-    this.#field("bandwidth").value = wire.network.bandwidth === null ? "" : String(wire.network.bandwidth);
+    const networks = this.#chosen.map((name) => this.#lanes[name].network);
+    const [first] = networks;
+    if (first === undefined) return;
+    this.#mixed = new Set(NAMES.filter((name) => networks.some((network) => network[name] !== first[name])));
+    for (const name of /** @type {const} */ (["delay", "jitter"]))
+      this.#field(name).value = String(Math.max(...networks.map((network) => network[name])) * 1000);
+    this.#field("bandwidth").value = this.#mixed.has("bandwidth") ? MIXED : String(first.bandwidth ?? "");
     this.#label();
   }
 
@@ -75,25 +89,40 @@ export class NetworkPanel {
     for (const name of ["delay", "jitter"]) {
       const field = /** @type {HTMLInputElement} */ (this.#field(name));
       const output = this.form.querySelector(`output[for="${field.id}"]`);
-      if (output !== null) output.textContent = milliseconds(Number(field.value));
-      field.setAttribute("aria-valuetext", milliseconds(Number(field.value)));
+      const text = this.#mixed.has(name) ? MIXED : milliseconds(Number(field.value));
+      if (output !== null) output.textContent = text;
+      field.setAttribute("aria-valuetext", text);
     }
   }
 
-  #send() {
+  /** The lanes that are meant; without those that nothing is known of yet. */
+  get #chosen() {
+    return this.lane === null ? Object.keys(this.#lanes) : this.lane in this.#lanes ? [this.lane] : [];
+  }
+
+  /** Set these, and leave the others, buffering too, what they are on each lane. @param {Name[]} names */
+  #send(names) {
     const bandwidth = this.#field("bandwidth").value;
     const shape = {
       delay: Number(this.#field("delay").value) / 1000,
       jitter: Number(this.#field("jitter").value) / 1000,
       bandwidth: bandwidth === "" ? null : Number(bandwidth),
     };
-    // Buffering isn't this panel's, and stays what it is on each lane.
-    const names = this.lane === null ? Object.keys(this.#lanes) : [this.lane];
-    for (const name of names) this.apply(name, { ...shape, buffering: this.#lanes[name]?.network.buffering ?? false });
+    const changes = Object.fromEntries(names.map((name) => [name, shape[name]]));
+    for (const lane of this.#chosen) {
+      const network = { ...this.#lanes[lane].network, ...changes };
+      this.#lanes[lane] = { ...this.#lanes[lane], network }; // what is changed before telemetry says so, builds on it
+      this.apply(lane, network);
+    }
   }
 
   /** @param {string} name */
   #field(name) {
     return /** @type {HTMLInputElement | HTMLSelectElement} */ (this.form.elements.namedItem(name));
   }
+}
+
+/** @param {EventTarget | null} target */
+function nameOf(target) {
+  return /** @type {HTMLInputElement | HTMLSelectElement} */ (target).name;
 }

@@ -8,7 +8,10 @@ import { Latencies } from "./latency.js";
 /** @typedef {{ name: string, wire: string }} Lane */
 /** @typedef {"connecting" | "open" | "waiting" | "ended" | "failed"} Phase */
 /** @typedef {import("/streamlanes.js").StreamEvent} StreamEvent */
-/** A connection that was lost, and what came of it: `after` is the last event before, times are performance.now(). */
+/**
+ * A connection that was lost, and what came of it: `after` is the last event before, `attempts` is the client's number
+ * of the next one, which counts the lost connection too, times are performance.now().
+ */
 /** @typedef {{ at: number, after: number, reason: string, attempts: number, back: number | null }} Outage */
 
 export class Reading {
@@ -37,7 +40,8 @@ export class Reading {
   #begun = performance.now();
   #received = new Float64Array(REMEMBERED);
   #digests = new Uint32Array(REMEMBERED);
-  #joined = NaN;
+  /** When it began to read, by the server's clock; NaN until that is known. */
+  joined = NaN;
   #measured = 0;
   #stop = new AbortController();
   /** @type {import("/streamlanes.js").EventStream | null} */
@@ -48,7 +52,7 @@ export class Reading {
    * @param {Lane} lane
    * @param {string} url
    * @param {(event: StreamEvent) => void} show each event, in order
-   * @param {(outage: Outage) => void} resumed the first event after an outage is about to be shown
+   * @param {(outage: Outage) => void} resumed connected again after an outage
    */
   constructor(lane, url, show, resumed) {
     this.lane = lane;
@@ -76,7 +80,7 @@ export class Reading {
         wires: { [name]: wire },
         after,
         signal: this.#stop.signal,
-        onStatus: (status) => this.#status(status),
+        onStatus: (status) => this.follow(status),
       },
     );
     this.#stream = stream;
@@ -132,13 +136,13 @@ export class Reading {
    */
   measure(dues, clock) {
     if (!Number.isFinite(clock.offset)) return;
-    if (Number.isNaN(this.#joined)) this.#joined = clock.there(this.#begun);
+    if (Number.isNaN(this.joined)) this.joined = clock.there(this.#begun);
     const upTo = Math.min(this.last, dues.last);
     this.#measured = Math.max(this.#measured, this.last - REMEMBERED, this.first - 1);
     while (this.#measured < upTo) {
       const offset = ++this.#measured;
       const due = dues.of(offset);
-      if (due >= this.#joined) this.latencies.add(due, clock.there(this.#received[offset % REMEMBERED]) - due);
+      if (due >= this.joined) this.latencies.add(due, clock.there(this.#received[offset % REMEMBERED]) - due);
     }
   }
 
@@ -154,10 +158,6 @@ export class Reading {
       this.repeated++;
       return;
     }
-    if (this.outage !== null && this.outage.back === null) {
-      this.outage.back = event.at;
-      this.resumed(this.outage);
-    }
     this.events++;
     this.last = offset;
     this.digest.add(event.id, event.raw);
@@ -166,8 +166,15 @@ export class Reading {
     this.show(event);
   }
 
-  /** @param {import("/streamlanes.js").Status} status */
-  #status(status) {
+  /** The connection is there again, be there something to bring over it or not. @param {number} at */
+  #back(at) {
+    if (this.outage === null || this.outage.back !== null) return;
+    this.outage.back = at;
+    this.resumed(this.outage);
+  }
+
+  /** What the client says of itself. @param {import("/streamlanes.js").Status} status */
+  follow(status) {
     const now = performance.now();
     if (status.state === "waiting") {
       if (this.outage === null || this.outage.back !== null) {
@@ -179,6 +186,7 @@ export class Reading {
       this.phase = "waiting";
     } else if (status.state === "connecting" || status.state === "open") {
       this.phase = status.state;
+      if (status.state === "open") this.#back(now);
     }
   }
 }

@@ -24,12 +24,15 @@ export class Show {
   telemetry = null;
   /** Whether the demo's own server answers. */
   reachable = true;
+  /** Whether it is another one than the page came from: its lanes are elsewhere, and its counts begin anew. */
+  replaced = false;
   clock = new Clock();
   dues = new Dues();
   boot = 1;
 
-  /** @param {(now: number) => void} beaten called after each beat */
-  constructor(beaten) {
+  /** @param {string} demo whose page it is @param {(now: number) => void} beaten called after each beat */
+  constructor(demo, beaten) {
+    this.demo = demo;
     this.beaten = beaten;
   }
 
@@ -66,6 +69,11 @@ export class Show {
     );
   }
 
+  /** Whether every lane has brought the stream to its end. */
+  get complete() {
+    return [...this.columns.values()].every(({ reading }) => reading?.phase === "ended");
+  }
+
   /** Beat until the page is left. */
   async beat() {
     for (;;) {
@@ -73,11 +81,11 @@ export class Show {
       const now = performance.now();
       for (const column of this.columns.values()) {
         const wire = this.telemetry?.lanes[column.lane.name];
-        if (wire !== undefined && this.reachable) column.take(wire, now);
+        if (wire !== undefined && this.reachable && !this.replaced) column.take(wire, now, this.dues.last);
         column.show(now, this.dues, this.clock, this.boot !== this.run?.boot);
       }
       this.beaten(now);
-      if (!more) await new Promise((resolve) => setTimeout(resolve, this.reachable ? BEAT_MS : UNREACHABLE_MS));
+      if (!more) await new Promise((resolve) => setTimeout(resolve, this.reachable && !this.replaced ? BEAT_MS : UNREACHABLE_MS));
     }
   }
 
@@ -87,10 +95,12 @@ export class Show {
     const sent = performance.now();
     try {
       const telemetry = await api.telemetry(this.run?.epoch ?? "0", dues.last);
+      this.replaced = telemetry.demo !== this.demo;
+      this.reachable = true;
+      if (this.replaced) return false;
       this.clock.sample(sent, performance.now(), telemetry.now_ms);
       this.telemetry = telemetry;
       this.boot = telemetry.boot;
-      this.reachable = true;
       if (dues !== this.dues) return false; // of the run before
       if (telemetry.due.ms.length > 0) dues.take(telemetry.due.from, telemetry.due.ms);
       return telemetry.due.ms.length >= FULL;

@@ -10,12 +10,16 @@ const SELDOM_MS = 125;
 const MANY = 4;
 const BLOCKS = 100;
 /**
- * Characters of a block of text; then a new one begins at the next white space, so that whole blocks can go at the top.
+ * Characters of a block, of text without new lines; then another begins behind the next white space, or without any at
+ * twice as many, so that whole blocks can go at the top. Only the text decides where, so that it is the same place on
+ * every lane, whatever came together there.
  */
-const BLOCK_CHARACTERS = 1_000;
+const BLOCK_CHARACTERS = 4_000;
 /** Of what waits to be shown; older text is skipped. */
 const WAITING_CHARACTERS = 12_000;
 const LINE_CHARACTERS = 160;
+/** Of a block of lines. */
+const LINES_CHARACTERS = 1_000;
 
 /** Tapes that have something to show. @type {Set<Tape>} */
 const waiting = new Set();
@@ -101,24 +105,30 @@ export class Tape {
 
   /** @param {string} text */
   #text(text) {
-    for (const part of text.split(/(?<=\n)/)) {
-      if (this.#block === null || this.#block.className !== "" || this.#full(part)) this.#begin("");
-      this.#append(part);
-      if (part.endsWith("\n")) this.#finish();
+    for (let rest = text; rest !== ""; ) {
+      if (this.#block === null || this.#block.className !== "") this.#begin("");
+      const end = this.#end(rest);
+      this.#append(rest.slice(0, end ?? rest.length));
+      if (end === null) break;
+      this.#finish();
+      rest = rest.slice(end);
     }
   }
 
-  /**
-   * Whether *part* should begin a new block: at white space, or else when it can't be waited for.
-   * @param {string} part
-   */
-  #full(part) {
-    return this.#length > BLOCK_CHARACTERS && (/^\s/.test(part) || this.#length > 4 * BLOCK_CHARACTERS);
+  /** How much of *text* still belongs to the block; null: all, and the block goes on. @param {string} text */
+  #end(text) {
+    const line = text.indexOf("\n") + 1;
+    const from = Math.max(BLOCK_CHARACTERS - this.#length, 0);
+    const white = text.slice(from).search(/\s/) + 1;
+    let most = 2 * BLOCK_CHARACTERS - this.#length;
+    if (/[\ud800-\udbff]/.test(text.charAt(most - 1))) most++; // both halves of a character
+    const ends = [line, white > 0 ? from + white : 0, most].filter((end) => end > 0 && end <= text.length);
+    return ends.length > 0 ? Math.min(...ends) : null;
   }
 
   /** @param {string} text */
   #line(text) {
-    if (this.#block === null || this.#block.className !== "lines" || this.#length > BLOCK_CHARACTERS)
+    if (this.#block === null || this.#block.className !== "lines" || this.#length > LINES_CHARACTERS)
       this.#begin("lines");
     this.#append(text);
   }

@@ -3,7 +3,7 @@
 import { Problem, Unreachable } from "./api.js";
 import { seconds } from "./format.js";
 
-/** @typedef {{ text: string, act: "again" | "restart" | null }} Notice */
+/** @typedef {{ text: string, act: "again" | "restart" | "reload" | null }} Notice */
 
 export const GONE =
   "The demo itself doesn't answer any more: start `streamlanes demo` again. What came so far stays here.";
@@ -16,10 +16,12 @@ export const GONE =
  */
 export function notice(show, restarting, failed) {
   if (!show.reachable) return { text: GONE, act: null };
+  if (show.replaced)
+    return { text: "The demo was started again, with other lanes than this page's. What came so far stays here.", act: "reload" };
   if (restarting) return { text: "Restarting the server.", act: null };
   if (show.telemetry?.alive === false)
     return { text: "The server has died. What came so far stays here.", act: "restart" };
-  if (show.run !== null && show.boot !== show.run.boot) {
+  if (show.run !== null && show.boot !== show.run.boot && !show.complete) {
     return {
       text: "The server was restarted. Its log was in memory, so the stream is gone; what came so far stays here.",
       act: "again",

@@ -18,6 +18,10 @@ const BEHIND_MS = 1_000;
 /** `news` is told to screen readers, other things aren't. */
 /** @typedef {{ text: string, tone: "calm" | "good" | "busy" | "bad", news: boolean, remedy?: Remedy }} Told */
 /**
+ * A stall that is over, from `began` to `at`: the last event before it, and the last that was due when it was over.
+ * @typedef {{ at: number, began: number, after: number, upTo: number }} Stall
+ */
+/**
  * A lane at a moment: its reading, what the relay says of its network, and what was seen of both. Times are
  * performance.now().
  * @typedef {object} Situation
@@ -25,9 +29,10 @@ const BEHIND_MS = 1_000;
  * @property {number} now
  * @property {{ delay: number, jitter: number, bandwidth: number | null, buffering: boolean }} network
  * @property {number} stalled seconds that nothing will pass
- * @property {{ at: number, came: number } | null} stall the last one that ended, and the events that came at once behind it
+ * @property {Stall | null} stall the last one that ended
  * @property {{ at: number, after: number, noticed: boolean } | null} cut the last one
  * @property {number} behind ms since the oldest event that hasn't come was due; 0 if there is none
+ * @property {number} catching events still to come while it reads what was due before it came in; 0 if that is over
  * @property {number} worst ms by which the latest of the last few seconds' events was late
  * @property {{ requests: number, events: number }} pace of the last seconds, each per second
  * @property {number} changed when the network was given another shape
@@ -81,7 +86,7 @@ function failed({ reading, restarted }) {
   }
   if (error instanceof StreamLost) {
     const tried = counted(reading.outage?.attempts ?? 0, "attempt");
-    return bad(`Gave up after ${tried} to reach the server (${reading.outage?.reason}).`, "resume");
+    return bad(`Gave up after ${tried} to reach the server (${plain(reading.outage?.reason)}).`, "resume");
   }
   return bad(`Stopped: ${error instanceof Error ? error.message : error}.`, "resume");
 }
@@ -90,23 +95,39 @@ function failed({ reading, restarted }) {
 function ended(reading) {
   const events = counted(reading.events, "event");
   if (reading.outcome === "deleted")
-    return { text: `The stream was stopped after ${events}.`, tone: "calm", news: true };
+    return { text: `The stream was stopped after ${events}.`, tone: "calm", news: true, remedy: "again" };
   if (!reading.whole)
-    return { text: `Complete, but for what it was told is missing: ${events}.`, tone: "busy", news: true };
-  return { text: `Complete: ${events}, every one, once and in order.`, tone: "good", news: true };
+    return {
+      text: `Complete, but for what it was told is missing: ${events}.`,
+      tone: "busy",
+      news: true,
+      remedy: "again",
+    };
+  return { text: `Complete: ${events}, every one, once and in order.`, tone: "good", news: true, remedy: "again" };
+}
+
+/** A reason without the number that browsers give when there was none. @param {string | undefined} reason */
+function plain(reason) {
+  return reason?.replace("the server closed the connection with 1006", "it broke off");
 }
 
 /** @param {Situation} situation @returns {Told} */
-function lost({ reading, now }) {
+function lost({ reading, now, restarted }) {
   const outage = /** @type {import("./reading.js").Outage} */ (reading.outage);
   const when =
     reading.phase === "waiting"
       ? `tries again in ${seconds(Math.max(reading.nextAttempt - now, 0) / 1000)}`
       : "is trying";
-  const which = outage.attempts > 1 ? ` (attempt ${outage.attempts + 1})` : "";
+  const which = outage.attempts > 2 ? ` (attempt ${outage.attempts - 1})` : "";
+  if (restarted)
+    return {
+      text: `The server was restarted, and its streams are gone with its memory. The client ${when}, and will be told.`,
+      tone: "bad",
+      news: true,
+    };
   const where = outage.after > 0 ? `Holds event ${count(outage.after)}, and will go on behind it.` : "";
   return {
-    text: `The connection is gone: ${outage.reason}. The client ${when}${which}. ${where}`,
+    text: `The connection is gone: ${plain(outage.reason)}. The client ${when}${which}. ${where}`,
     tone: "busy",
     news: true,
   };
@@ -148,12 +169,15 @@ function latest({ reading, now, stall, cut, changed }) {
   if (now - last > TOLD_MS || last < changed) return null;
   if (last === back) return resumed(reading);
   if (last === unseen && cut !== null) return unnoticed(reading, cut.after);
-  const came = counted(stall?.came ?? 0, "event");
-  return {
-    text: `The stall is over: ${came} came at once. No new connection, nothing lost.`,
-    tone: "good",
-    news: true,
-  };
+  return stall === null ? null : flowing(reading, stall, cut?.at ?? -Infinity);
+}
+
+/** @param {import("./reading.js").Reading} reading @param {Stall} stall @param {number} cut @returns {Told} */
+function flowing(reading, { began, after, upTo }, cut) {
+  const came = counted(Math.max(Math.min(reading.last, upTo) - after, 0), "event");
+  const anew = Math.max(cut, reading.outage?.at ?? -Infinity) >= began;
+  const over = anew ? "over a new connection, since there was a cut too. Nothing lost" : "No new connection, nothing lost";
+  return { text: `The stall is over: ${came} came at once${anew ? ", " : ". "}${over}.`, tone: "good", news: true };
 }
 
 /** @param {import("./reading.js").Reading} reading @returns {Told} */
@@ -163,7 +187,7 @@ function resumed(reading) {
   const after = count(outage.after);
   /** @type {Record<string, string>} */
   const how = {
-    sse: `Resumed after event ${after}: the client asked for what follows it, and had it ${took} after the cut. Nothing lost.`,
+    sse: `Resumed after event ${after}: ${took} after the cut, the client was connected again and had asked for what follows it. Nothing lost.`,
     websocket: `Reconnected after ${took}: a new connection, and the server went on behind event ${after}. Nothing lost.`,
     "long-poll": `The cut took an answer away. Asked again ${took} later, from event ${after}: the same answer. Nothing lost.`,
   };
@@ -209,7 +233,13 @@ function buffered({ reading, worst, behind }) {
 }
 
 /** @param {Situation} situation @returns {Told} */
-function behind({ network, behind }) {
+function behind({ network, behind, catching }) {
+  if (catching > 0)
+    return {
+      text: `Came in later than the others, and is catching up: ${counted(catching, "event")} to go.`,
+      tone: "calm",
+      news: true,
+    };
   const late = milliseconds(behind);
   const text =
     network.bandwidth === null

@@ -38,6 +38,7 @@ async def the_stage_has_all_lanes(demo: Demo) -> None:
     assert len({lane["url"] for lane in stage["lanes"]}) == len(wires)
     assert stage["chosen"] == CHOSEN
     assert stage["boot"] == 1
+    assert stage["demo"] == (await demo.telemetry())["demo"] != ""
     assert set(stage["producers"]) == {"tokens", "ticker", "echo"}
     assert stage["producers"]["tokens"]["properties"]["rate"]["default"] == 50
 

@@ -82,4 +82,4 @@ def test_it_fits(visit: Visit, width: int) -> None:
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     box = visit.column("poll").bounding_box()
     assert box is not None
-    assert 280 <= box["width"] <= width
+    assert 216 <= box["width"] <= width

@@ -77,6 +77,102 @@ def test_every_error_is_told_in_words_with_one_thing_to_do(
     assert offered == remedy
 
 
+def test_an_outage_is_over_when_the_lane_is_open_again_and_not_only_with_an_event(page: Page) -> None:
+    told = page.evaluate(
+        """async () => {
+          const { tell } = await import("/assets/words.js");
+          const { Reading } = await import("/assets/reading.js");
+          const seams = [];
+          const reading = new Reading({ name: "sse", wire: "sse" }, "/sse/x", () => {}, (outage) => seams.push(outage));
+          const network = { delay: 0, jitter: 0, bandwidth: null, buffering: false };
+          const say = () => tell({ reading, now: performance.now(), network, stalled: 0, stall: null, cut: null,
+            behind: 0, worst: 0, pace: { requests: 0, events: 0 }, changed: -Infinity, restarted: false }).text;
+          const told = [];
+          reading.events = reading.last = 7;
+          for (const [state, attempt] of [["waiting", 2], ["connecting", 2], ["waiting", 3], ["open", 3]]) {
+            reading.follow({ state, lane: "sse", attempt, delay: 1, reason: "the connection was cut" });
+            told.push(say());
+          }
+          return [...told, seams.length];
+        }"""
+    )
+    assert [text.partition(".")[0] for text in told[:3]] == ["The connection is gone: the connection was cut"] * 3
+    assert ["(attempt" in text for text in told[:3]] == [False, False, True]
+    assert "(attempt 2)" in told[2]
+    assert told[3].startswith("Resumed after event 7:")
+    assert told[4] == 1
+
+
+def test_a_stall_is_told_with_all_that_it_held_and_a_cut_in_it_as_a_new_connection(page: Page) -> None:
+    told = page.evaluate(
+        """async () => {
+          const { tell } = await import("/assets/words.js");
+          const { Circumstances } = await import("/assets/circumstances.js");
+          const network = { delay: 0, jitter: 0, bandwidth: null, buffering: false };
+          const wire = { up: 0, down: 0, connections: 1, open: 1, cut: 0, stalled: 0, network };
+          const reading = { phase: "open", events: 10, last: 10, outage: null, requests: 1,
+            lane: { wire: "long-poll" }, latencies: { worst: () => 0 } };
+          const dues = { of: () => NaN, last: 0 };
+          const seen = new Circumstances();
+          const clock = { there: (now) => now };
+          const say = (now) => tell(seen.situation(reading, now, dues, clock, false)).text;
+          const told = [];
+          const stall = (start, cut) => {
+            seen.take({ ...wire, cut, stalled: 2 }, reading, start + 250, reading.last + 5);
+            seen.take({ ...wire, cut, stalled: 0 }, reading, start + 2_250, reading.last + 205);
+            reading.events = reading.last += 230;
+            told.push(say(start + 2_500));
+          };
+          seen.take(wire, reading, 10_000, 10);
+          stall(10_000, 0);
+          stall(30_000, 1);
+          return told;
+        }"""
+    )
+    assert told[0] == "The stall is over: 205 events came at once. No new connection, nothing lost."
+    assert told[1].startswith("The stall is over: 205 events came at once, over a new connection")
+
+
+def test_a_restart_concerns_only_streams_that_are_not_complete_and_another_demo_all(page: Page) -> None:
+    notices = page.evaluate(
+        """async () => {
+          const { notice } = await import("/assets/trouble.js");
+          const show = { reachable: true, replaced: false, telemetry: null, run: { boot: 1 }, boot: 2 };
+          return [
+            notice({ ...show, complete: false }, false, null)?.act,
+            notice({ ...show, complete: true }, false, null),
+            notice({ ...show, complete: true, replaced: true }, false, null)?.act,
+          ];
+        }"""
+    )
+    assert notices == ["again", None, "reload"]
+
+
+def test_text_breaks_at_the_same_places_however_it_comes(page: Page) -> None:
+    blocks = page.evaluate(
+        """async () => {
+          const { Tape } = await import("/assets/tape.js");
+          const text = "word and 👩‍🚀 ".repeat(900) + "👩‍🚀".repeat(2_000) + "\\nlast";
+          const cut = (size) => text.match(new RegExp(`[^]{1,${size}}`, "gu"));
+          const shown = [];
+          for (const size of [1, 7, 2_000]) {
+            const place = document.createElement("div");
+            const tape = new Tape(place);
+            for (const piece of cut(size)) {
+              tape.event({ offset: 1, data: piece, raw: piece });
+              tape.show();
+            }
+            shown.push([...place.children].map((block) => block.textContent));
+          }
+          return [text, ...shown];
+        }"""
+    )
+    text, *shown = blocks
+    assert ["".join(parts) for parts in shown] == [text] * 3
+    assert shown[0] == shown[1] == shown[2]
+    assert len(shown[0]) > 3
+
+
 def test_the_digest_is_crc_32_of_utf_8(page: Page) -> None:
     texts = ["", "a", "π≈3", "👩‍🚀" * 9_000, "\u2028", '{"n":1}']
     digest = page.evaluate(

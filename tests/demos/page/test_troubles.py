@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -114,3 +115,10 @@ def test_a_demo_that_was_ended(browser: Browser) -> None:
         expect(notice).to_contain_text("start `streamlanes demo` again", timeout=DEADLINE_MS)
         assert "A stream is a promise" in (visit.part("ws", "text").text_content() or "")
         assert visit.own_complaints == []
+    with demonstrating(port=urlsplit(demo.url).port or 0):
+        expect(notice).to_contain_text("The demo was started again", timeout=DEADLINE_MS)
+        assert visit.count("ws", "connections") >= 0
+        notice.get_by_role("button", name="Reload the page").click()
+        visit.phase("ws", "open")
+        visit.events("ws", 5)
+        expect(notice).to_be_hidden()

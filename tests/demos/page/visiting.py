@@ -62,10 +62,10 @@ class Demo:
 
 
 @contextmanager
-def demonstrating(env: Mapping[str, str] | None = None) -> Iterator[Demo]:
-    """Run `streamlanes demo --no-open` until the block ends."""
+def demonstrating(env: Mapping[str, str] | None = None, port: int = 0) -> Iterator[Demo]:
+    """Run `streamlanes demo --no-open` until the block ends; port 0: one that is free."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlanes", "demo", "--no-open"],
+        [sys.executable, "-m", "streamlanes", "demo", "--no-open", "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
