@@ -25,6 +25,7 @@ class Position:
         self._after = after
         self._open = False
         self._given: Cursor | None = None
+        self._refused: CursorExpired | None = None
         self.cursor = after if isinstance(after, Cursor) else None
         """The last event that the reader is done with; None until `start` or `now` has been resolved."""
         self.outcome: Outcome | None = None
@@ -33,6 +34,8 @@ class Position:
     def begin(self) -> After:
         """Return where a new connection is to read on from, and expect its `open`."""
         self._open = False
+        if self._refused is not None:
+            return "start"
         return self._after if self.cursor is None else self.cursor
 
     def settle(self) -> None:
@@ -42,6 +45,8 @@ class Position:
 
     def take(self, message: Message) -> Event | None:
         """Accept the next message, and return its event if it is one; `settle` before the next.
+
+        After `refuse` the `open` raises CursorExpired, with the gap as it then is.
 
         Raises StreamFailed, StreamOrphaned, CursorExpired for a gap, ProtocolViolation for what doesn't continue.
         """
@@ -74,9 +79,21 @@ class Position:
 
         Raises ProtocolViolation if that is no other place than before it.
         """
+        self._check(gap)
+        self.cursor, self._refused = gap.oldest, None
+
+    def refuse(self, gap: CursorExpired) -> None:
+        """The server won't continue the cursor: connect anew from the oldest event that it then holds.
+
+        Not from the place that it told: that may be gone by the next request. How much is missing, the `open` tells.
+        Raises ProtocolViolation as `skip` does.
+        """
+        self._check(gap)
+        self._refused = gap
+
+    def _check(self, gap: CursorExpired) -> None:
         if gap.oldest == self.cursor:
             raise ProtocolViolation(f"the server can't go on from {gap.oldest}, and says to go on from there")
-        self.cursor = gap.oldest
 
     def _take_event(self, message: Received, expected: Cursor) -> Event:
         given = Cursor(message.epoch, message.event.offset)
@@ -88,7 +105,18 @@ class Position:
     def _take_open(self, message: Opened) -> None:
         if self._open:
             raise ProtocolViolation("the connection was opened twice")
+        if self._refused is not None:
+            self._open = True
+            raise _gap_to(message.cursor, self._refused)
         if self.cursor is not None and message.cursor != self.cursor:
             raise ProtocolViolation(f"asked to go on from {self.cursor}, the server goes on from {message.cursor}")
         self._open = True
         self.cursor = message.cursor
+
+
+def _gap_to(oldest: Cursor, refused: CursorExpired) -> CursorExpired:
+    """Return the gap that *refused* told, as it is now that the log begins after *oldest*."""
+    after = refused.after
+    missing = oldest.offset - after.offset if oldest.epoch == after.epoch and oldest.offset > after.offset else None
+    head = refused.head if refused.head.epoch == oldest.epoch and refused.head.offset > oldest.offset else oldest
+    return CursorExpired(after, oldest=oldest, head=head, missing=missing)

@@ -68,7 +68,6 @@ class EventStream:
         self._opened = 0
         self._closed = False
         self._gaps: deque[CursorExpired] = deque(maxlen=GAPS_REMEMBERED)
-        self._skipped = False
         self._refusal: NotTaken | None = None
 
     @property
@@ -168,7 +167,6 @@ class EventStream:
             self._limit = message.heartbeat + self._options.grace
         if event is not None or isinstance(message, Ping):
             self._failures = 0
-            self._skipped = False
         return event
 
     def _take(self, message: Message) -> Event | None:
@@ -204,11 +202,10 @@ class EventStream:
                 async with asyncio.timeout(self._limit):
                     message = await anext(messages)
             except CursorExpired as gap:
-                self._skip(gap)
-                if not self._skipped:
-                    self._skipped = True
-                    continue
-                lost = ConnectionLost("the log has moved on again before anything of it was read")
+                if self._options.on_gap == "raise":
+                    raise
+                self._position.refuse(gap)
+                continue
             except ConnectionLost as error:
                 lost = error
             except TimeoutError:

@@ -10,8 +10,9 @@ from typing import Final
 
 SLICES: Final = 240
 """That are remembered."""
+WINDOW_NS: Final = 30_000_000_000
 EVENTS: Final = 10_000
-"""Whose latencies are: the last ones."""
+"""Whose latencies are: the last ones, of those due in the last 30 s of them."""
 
 
 class Latencies:
@@ -20,7 +21,8 @@ class Latencies:
     def __init__(self) -> None:
         self.slices: deque[int | None] = deque(maxlen=SLICES)
         """The largest latency of each `slice`; None: no event was received in it."""
-        self._recent: deque[int] = deque()
+        self._recent: deque[tuple[int, int]] = deque()
+        """Due times and latencies."""
         self._sorted: list[int] = []
         self._waiting: deque[tuple[int, int]] = deque()
         self._worst: int | None = None
@@ -34,7 +36,7 @@ class Latencies:
         while self._waiting and self._waiting[0][0] <= len(due):
             offset, at_ns = self._waiting.popleft()
             latency = at_ns - due[offset - 1]
-            self._remember(latency)
+            self._remember(due[offset - 1], latency)
             self._worst = latency if self._worst is None else max(self._worst, latency)
 
     def slice(self) -> None:
@@ -47,8 +49,8 @@ class Latencies:
         count = len(self._sorted)
         return [self._sorted[max(ceil(count * each / 100), 1) - 1] for each in wanted] if count else None
 
-    def _remember(self, latency: int) -> None:
-        self._recent.append(latency)
+    def _remember(self, due: int, latency: int) -> None:
+        self._recent.append((due, latency))
         insort(self._sorted, latency)
-        if len(self._recent) > EVENTS:
-            del self._sorted[bisect_left(self._sorted, self._recent.popleft())]
+        while len(self._recent) > EVENTS or self._recent[0][0] < due - WINDOW_NS:
+            del self._sorted[bisect_left(self._sorted, self._recent.popleft()[1])]

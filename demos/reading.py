@@ -30,7 +30,7 @@ class Phase(StrEnum):
     WAITING = "waiting"
     """The connection was lost; another one will be made."""
     ENDED = "ended"
-    FAILED = "failed"
+    FAILED = "stopped"
     """Nothing more will come, and the stream isn't complete."""
 
 

@@ -84,11 +84,12 @@ class Screen:
         for _ in shown:
             body.add_column(ratio=1)
         inside = width // max(len(shown), 1) - BORDER
-        body.add_row(*(panel(column, inside, max(height - 2, LEAST_HEIGHT), console) for column in shown))
+        foot = [*wrapped(self.keys, width, console), f"too narrow for {left_out}" if left_out else SCALE]
+        room = max(height - 1 - len(foot), LEAST_HEIGHT)
+        body.add_row(*(panel(column, inside, room, console) for column in shown))
         yield Text(self.title, style="bold", no_wrap=True, overflow="ellipsis")
         yield body
-        foot = f"too narrow for {left_out}" if left_out else SCALE
-        yield Text(f"{self.keys}   {foot}", style="dim", no_wrap=True, overflow="ellipsis", end="")
+        yield Text("\n".join(foot), style="dim", no_wrap=True, overflow="ellipsis", end="")
 
 
 def panel(column: Column, width: int, height: int, console: Console) -> Panel:
@@ -117,7 +118,7 @@ def figures(column: Column) -> Iterator[tuple[str, str]]:
     yield "first", f"{milliseconds(column.first_ns)} ms"
     yield "connects", f"{column.connections:,}"
     yield "reconn.", f"{column.reconnects:,}"
-    yield "up/down", f"{kilobytes(column.up)}/{kilobytes(column.down)} kB"
+    yield "up/down", f"{kilobytes(column.up)}/{kilobytes(column.down)} KB"
     yield "lost/rep", f"{column.lost}/{column.repeated}"
     yield "digest", column.digest or NOTHING
 
@@ -170,8 +171,8 @@ def summary(columns: Sequence[Column], verdict: str) -> Table:
         "first\nms",
         "\nconns",
         "re-\nconns",
-        "up\nkB",
-        "down\nkB",
+        "up\nKB",
+        "down\nKB",
         "lost/\nrep.",
     ):
         table.add_column(heading, justify="right", no_wrap=True)

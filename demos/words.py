@@ -92,7 +92,8 @@ def _latest(reading: Reading, now_ns: int) -> str:
     if lane.network.buffering:
         happened.append((lane.shaped_at * 1e9, buffered(lane.wire)))
     if resumed is not None and now_ns - resumed.at_ns < TOLD_NS:
-        back = f"Lost, and back after {resumed.away_ns / 1e9:.1f} s: went on after event {resumed.after:,}; "
+        why_whole = "each poll says where it goes on, so a lost one is asked again; " if lane.wire == LONG_POLL else ""
+        back = f"Lost, and back after {resumed.away_ns / 1e9:.1f} s: {why_whole}went on after event {resumed.after:,}; "
         happened.append((resumed.at_ns, f"{back}{_gathered(reading.gathered)}."))
     stall_over_ns = lane.stalled_until * 1e9
     if stall_over_ns > reading.made_ns and now_ns - stall_over_ns < TOLD_NS:

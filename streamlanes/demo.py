@@ -38,8 +38,10 @@ def _lanes(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
 
 
 @click.command()
-@click.option("--lanes", default=LANES, show_default=True, callback=_lanes, help="Lanes to begin with.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Of the page.  [default: a free one]")
+@click.option(
+    "--lanes", default=LANES, show_default=True, callback=_lanes, help=f"Lanes to begin with, of {', '.join(own())}."
+)
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of the page; 0: a free one.")
 @click.option("--no-open", is_flag=True, help="Don't open the page in a browser.")
 @click.option("--terminal", is_flag=True, help="Show it here, without a page; ends with a table.")
 @click.option("--producer", type=click.Choice(OFFERED), help="For --terminal: what to stream.  [default: tokens]")
@@ -56,7 +58,10 @@ def demo(
 ) -> int:
     """Show one stream over several lanes at once, and what cuts, stalls and proxies do to each.
 
-    In a browser; prints `listening on http://127.0.0.1:PORT` when the page can be opened, and ends with Ctrl-C.
+    In a browser; prints `listening on http://127.0.0.1:PORT` when the page can be opened, and ends with Ctrl-C. The
+    page has buttons that cut connections, stall them, put a buffering proxy in between, and restart the server.
+
+    With --terminal keys do this: c cut, s stall, b buffering proxy, r restart server, n new run, q quit.
     """
     if terminal and (port or no_open):
         raise click.UsageError("--port and --no-open are about the page, which --terminal does without")

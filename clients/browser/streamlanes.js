@@ -866,7 +866,8 @@ export class EventStream {
   #outcome = null;
   /** @type {CursorExpired[]} */
   #gaps = [];
-  #skipped = false;
+  /** @type {CursorExpired | null} the server won't continue the cursor, and the gap isn't told yet */
+  #refused = null;
   #limit = 0;
   #failures = 0;
   #opened = 0;
@@ -1006,7 +1007,8 @@ export class EventStream {
     const { cursor } = this;
     if ("control" in message && message.control === "open") {
       if (!connection || connection.opened) throw new ProtocolViolation("the connection was opened twice");
-      if (cursor !== null && message.cursor !== cursor) {
+      if (this.#refused) this.#skip(gapTo(message.cursor, this.#refused));
+      else if (cursor !== null && message.cursor !== cursor) {
         throw new ProtocolViolation(`asked to go on from ${cursor}, the server goes on from ${message.cursor}`);
       }
       this.#position = parseCursor(message.cursor);
@@ -1022,13 +1024,13 @@ export class EventStream {
     if (!("control" in message)) {
       const due = `${this.#position.epoch}:${this.#position.offset + 1}`;
       if (message.id !== due) throw new ProtocolViolation(`event ${message.id} came where ${due} was due`);
-      this.#progress();
+      this.#failures = 0;
       this.#given = true;
       return message;
     }
     switch (message.control) {
       case "ping":
-        this.#progress();
+        this.#failures = 0;
         break;
       case "gap": {
         const { after, next, missing } = message;
@@ -1050,11 +1052,6 @@ export class EventStream {
     return null;
   }
 
-  #progress() {
-    this.#failures = 0;
-    this.#skipped = false;
-  }
-
   /**
    * Goes on behind a gap, or throws it. It is told before the cursor moves, as events are.
    *
@@ -1063,15 +1060,21 @@ export class EventStream {
   #skip(gap) {
     const { onGap } = this.#options;
     if (onGap === "throw") throw gap;
-    if (gap.oldest === this.cursor) {
-      throw new ProtocolViolation(`the server can't go on from ${gap.oldest}, and says to go on from there`);
-    }
+    this.#check(gap);
     gap.cursor = this.cursor;
     if (typeof onGap === "function") onGap(gap);
     this.#position = parseCursor(gap.oldest);
+    this.#refused = null;
     this.#gaps.push(gap);
     if (this.#gaps.length > GAPS_REMEMBERED) this.#gaps.shift();
     this.#tell("gap", { reason: gap.message, error: gap });
+  }
+
+  /** @param {CursorExpired} gap */
+  #check(gap) {
+    if (gap.oldest === this.cursor) {
+      throw new ProtocolViolation(`the server can't go on from ${gap.oldest}, and says to go on from there`);
+    }
   }
 
   /** Returns the next message, over a new connection if need be. @returns {Promise<Message>} */
@@ -1110,14 +1113,14 @@ export class EventStream {
         lost = new ConnectionLost("the connection was closed before the stream's end");
       } catch (error) {
         if (error instanceof CursorExpired) {
-          this.#skip(error);
+          if (this.#options.onGap === "throw") throw error;
+          this.#check(error);
+          // On from the oldest event that there is then: the place that was told may be gone by the next request.
+          this.#refused = error;
           this.#disconnect();
-          if (!this.#skipped) {
-            this.#skipped = true;
-            continue;
-          }
-          lost = new ConnectionLost("the log has moved on again before anything of it was read");
-        } else if (error instanceof ConnectionLost) {
+          continue;
+        }
+        if (error instanceof ConnectionLost) {
           lost = error;
         } else {
           throw error;
@@ -1135,7 +1138,8 @@ export class EventStream {
     this.#limit = this.#route.limit(openTimeout);
     this.#tell("connecting", { reason: `connects by ${lane.name}` });
     if (this.#life.signal.aborted) return;
-    this.#connection = new Connection(lane, this.cursor ?? after, headers, () => this.#requests++);
+    const place = this.#refused ? "start" : (this.cursor ?? after);
+    this.#connection = new Connection(lane, place, headers, () => this.#requests++);
   }
 
   /** @param {Connection} connection @param {ConnectionLost} lost @param {boolean} silent */
@@ -1214,6 +1218,20 @@ export class EventStream {
 }
 
 const CLOSED = new StreamError("closed");
+
+/**
+ * Returns the gap that *refused* told, as it is now that the log begins after *oldest*.
+ *
+ * @param {string} oldest @param {CursorExpired} refused
+ */
+function gapTo(oldest, refused) {
+  const to = parseCursor(oldest);
+  const from = parseCursor(refused.after);
+  const last = parseCursor(refused.head);
+  const missing = to.epoch === from.epoch && to.offset > from.offset ? to.offset - from.offset : null;
+  const head = last.epoch === to.epoch && last.offset > to.offset ? refused.head : oldest;
+  return new CursorExpired(refused.after, { oldest, head, missing });
+}
 
 /** @param {number} seconds @param {AbortSignal} signal ends it early, without an error */
 function sleep(seconds, signal) {

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.live import Live
 
 from demos.digests import REMEMBERED, Digest, agreement
-from demos.latencies import EVENTS, Latencies
+from demos.latencies import EVENTS, WINDOW_NS, Latencies
 from demos.reading import Phase
-from demos.screen import BARS, Column, Screen, bar, kilobytes, milliseconds, spark
+from demos.screen import BARS, SCALE, Column, Screen, bar, kilobytes, milliseconds, spark
+from demos.terminal import KEYS
 from producers.events import Event
 
 MS = 1_000_000
@@ -54,7 +55,8 @@ def test_it_fits_whatever_comes(width: int, height: int, tail: str) -> None:
     assert {console.measure(line).maximum for line in lines} <= {width}
     if (width, height) == (80, 24):
         assert lines[0].startswith("title")
-        assert lines[-1].startswith("keys")
+        assert lines[-2].startswith("keys")
+        assert lines[-1].startswith(SCALE)
         assert sum(line.count("3fa2b1c0") for line in lines) == 3
         assert [line.count("at once.") for line in lines if "at once." in line] == [3]
     if width < 78:
@@ -120,3 +122,21 @@ def test_latencies_wait_for_their_due_times_and_only_the_last_count() -> None:
         latencies.received(n + 3, n + 7)
     latencies.join(due)
     assert latencies.percentiles(1, 100) == [7, 7]
+
+
+def test_latencies_of_more_than_30_s_ago_are_forgotten() -> None:
+    latencies = Latencies()
+    due = [0, 1, WINDOW_NS + 1]
+    for offset, late in ((1, 900), (2, 5), (3, 7)):
+        latencies.received(offset, due[offset - 1] + late)
+    latencies.join(due)
+    assert latencies.percentiles(1, 100) == [5, 7]
+
+
+def test_at_60_columns_keys_are_whole_and_what_is_left_out_is_named() -> None:
+    out = io.StringIO()
+    console = Console(file=out, color_system=None, width=60, height=24)
+    console.print(Screen("title", [column(name) for name in ("sse", "ws", "poll", "ndjson")], KEYS), height=24)
+    text = out.getvalue()
+    assert "q quit" in text
+    assert "too narrow for poll, ndjson" in text

@@ -7,8 +7,7 @@ import json
 import re
 import shlex
 import shutil
-import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -68,10 +67,8 @@ async def test_the_relay_is_read_by_the_clients_in_python(monkeypatch: pytest.Mo
     printed: list[tuple[object, ...]] = []
     reading: dict[str, Any] = {"print": lambda *values: printed.append(values)}
     async with relaying(monkeypatch) as url:
-        source = textwrap.indent(READ.replace("http://127.0.0.1:8000", url), "    ")
-        exec(compile(f"async def main():\n{source}", "embed.md", "exec"), reading)
-        main: Callable[[], Awaitable[None]] = reading["main"]
-        await main()
+        source = READ.replace("http://127.0.0.1:8000", url)
+        await asyncio.to_thread(exec, compile(source, "embed.md", "exec"), reading)  # it has a loop of its own
     finish = '{"finish_reason":"stop","usage":null}'
     events = [("message", '"It "'), ("message", '"scatters."'), ("finish", finish)]
     assert printed == [(lane, *event) for lane in ("sse", "ws", "poll", "ndjson") for event in events]
