@@ -140,6 +140,14 @@ def append(folder: Path, result: Result) -> None:
         file.write(_RESULT.dump_json(result) + b"\n")
 
 
+def read_ended(folder: Path) -> tuple[Header, Sequence[Result]]:
+    """Read the results of a run that has some. Raises ResultsError, also if none of its trials had ended."""
+    header, results = read(folder)
+    if not results:
+        raise ResultsError(f"none of its trials had ended, of {header.trials}; run it again: {header.command}")
+    return header, results
+
+
 def read(folder: Path) -> tuple[Header, Sequence[Result]]:
     """Read a run's results. Raises ResultsError, naming the line, and FileNotFoundError."""
     path = folder / FILE

@@ -25,8 +25,8 @@ def diff(run_a: Path, run_b: Path, *, anyway: bool, markdown: bool) -> None:
 
     A and B are the folders of results. Worse is what is so beyond the margin, after Holm's correction for the number of
     comparisons, of ten rounds or more on both sides; or a lane that lost events or was overloaded, and wasn't before.
-    Exit code: 0 if nothing is worse, 1 if something is, 2 if a run can't be read, or the two can't be compared since
-    their environments differ.
+    Exit code: 0 if nothing is worse, 1 if something is, 2 if a run can't be read, or the two can't be compared: their
+    environments differ, or no lane has figures in both.
     """
     before, after = _read(run_a, "RUN_A"), _read(run_b, "RUN_B")
     differing = unlike(before.header, after.header)
@@ -40,12 +40,14 @@ def diff(run_a: Path, run_b: Path, *, anyway: bool, markdown: bool) -> None:
         click.echo(difference_markdown(before, after, found), nl=False)
     else:
         print_difference(stdout(), before, after, found)
+    if not found.entries and not found.broken:
+        raise click.exceptions.Exit(2)
     raise click.exceptions.Exit(1 if found.is_worse else 0)
 
 
 def _read(folder: Path, argument: str) -> Run:
     try:
-        header, finished = results.read(folder)
+        header, finished = results.read_ended(folder)
     except (OSError, results.ResultsError) as error:
         raise click.BadParameter(f"no results of a run: {error}", param_hint=f"'{argument}'") from error
     return Run(header=header, results=finished)

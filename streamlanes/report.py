@@ -41,7 +41,7 @@ def report(
     Exit code: 0, or 1 with --junit if a limit of the scenario's isn't met; 2 if there are no results to read.
     """
     try:
-        header, finished = results.read(run)
+        header, finished = results.read_ended(run)
         found = compared(header, finished, against)
     except (OSError, results.ResultsError) as error:
         raise click.BadParameter(f"no results of a run: {error}", param_hint="'RUN'") from error

@@ -226,3 +226,19 @@ def test_the_verb_on_something_else(tmp_path: Path) -> None:
     other = CliRunner().invoke(cli, ["diff", str(tmp_path), str(tmp_path)])
     assert other.exit_code == 2
     assert "line 1" in other.stderr
+
+
+def test_the_verb_on_runs_that_have_nothing_to_compare(disk: Disk) -> None:
+    """A gate must not take that for a pass."""
+    before, after = two(LEVELS)
+    empty = disk.add("empty", replace(before, results=[]))
+    nothing = CliRunner().invoke(cli, ["diff", empty, disk.add("after", after)])
+    assert nothing.exit_code == 2
+    assert "none of its trials had ended" in " ".join(nothing.stderr.split())
+    lost = [replace(one, verdict=Verdict(lost=1), figures={}, histograms={}) for one in before.results]
+    refused = [disk.add(name, replace(before, results=lost)) for name in ("one", "two")]
+    same = CliRunner().invoke(cli, ["diff", *refused])
+    assert (same.exit_code, same.stdout.splitlines()[-1]) == (2, "nothing could be compared")
+    told = CliRunner().invoke(cli, ["report", empty])
+    assert told.exit_code == 2
+    assert "none of its trials had ended" in " ".join(told.stderr.split())
