@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import textwrap
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -24,13 +23,10 @@ async def test_the_producer_is_served_and_the_client_reads_it() -> None:
     served: dict[str, FastAPI] = {}
     exec(compile(serve, "README.md", "exec"), served)
     printed: list[tuple[object, ...]] = []
-    reading: dict[str, Callable[..., Awaitable[None] | None]] = {"print": lambda *values: printed.append(values)}
+    reading: dict[str, Any] = {"print": lambda *values: printed.append(values)}
     async with asyncio.timeout(20), serving_app(served["app"]) as url:
-        source = textwrap.indent(read.replace("http://127.0.0.1:8000", url), "    ")
-        exec(compile(f"async def main():\n{source}", "README.md", "exec"), reading)
-        running = reading["main"]()
-        assert running is not None
-        await running
+        source = read.replace("http://127.0.0.1:8000", url)
+        await asyncio.to_thread(exec, compile(source, "README.md", "exec"), reading)  # it has a loop of its own
     assert printed[:3] == [(1, "1"), (2, "2"), (3, "3")]
     assert str(printed[3][0]) == "completed"
 
