@@ -106,6 +106,7 @@ export class Column {
       (event) => this.tape.event(event),
       (outage) => this.#resumed(outage),
     );
+    this.place.dataset.phase = this.reading.phase; // at once: what is shown of the run before is over
     void this.reading.read();
     this.#counts(this.reading);
   }
