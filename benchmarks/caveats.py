@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.clocks import UNKNOWN, TCPCount
-from benchmarks.usage import BUSY, SHORT_NS, Usage, limit
+from streamlanes.benchmarks.clocks import UNKNOWN, TCPCount
+from streamlanes.benchmarks.usage import BUSY, SHORT_NS, Usage, limit
 
 STEAL: Final = 0.01
 WAITED: Final = 0.1

@@ -1,7 +1,8 @@
 """The engine's ceiling: how fast it takes events of each wire from a server that is never the bottleneck.
 
-`python -m benchmarks.ceiling` prints what an event, and a small poll, costs the engine's process. A lane's rate in a
-saturated trial says something of the lane only while it is well below the ceiling of its wire (METHOD: half of it).
+`python -m streamlanes.benchmarks.ceiling` prints what an event, and a small poll, costs the engine's process. A
+lane's rate in a saturated trial says something
+of the lane only while it is well below the ceiling of its wire (METHOD: half of it).
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.processes import Placement, child, placement
-from benchmarks.records import Spec, dump_spec, read_engines, write_record
-from benchmarks.results import LaneCeiling
-from benchmarks.server import ready
-from benchmarks.servers.null import LANES, STREAM
-from benchmarks.shards import drive, processes
-from benchmarks.subjects import Contestant
-from benchmarks.tasks import Again
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.processes import Placement, child, placement
+from streamlanes.benchmarks.records import Spec, dump_spec, read_engines, write_record
+from streamlanes.benchmarks.results import LaneCeiling
+from streamlanes.benchmarks.server import ready
+from streamlanes.benchmarks.servers.null import LANES, STREAM
+from streamlanes.benchmarks.shards import drive, processes
+from streamlanes.benchmarks.subjects import Contestant
+from streamlanes.benchmarks.tasks import Again
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 EVENT_TARGET_US: Final = 3.0
 """That an event of a streaming wire may cost the engine."""
@@ -54,7 +55,7 @@ def null_server(
 ) -> Iterator[tuple[str, int]]:
     """Run the null server until the block ends; yields its URL and its process's id. Raises ProcessError."""
     numbers = {"events": events, "size": size, "poll-limit": poll_limit}
-    command = [sys.executable, "-P", "-m", "benchmarks.servers.null"]
+    command = [sys.executable, "-P", "-m", "streamlanes.benchmarks.servers.null"]
     command += [f"--{name}={value}" for name, value in numbers.items()]
     with child("server", command, folder=folder, cpu=cpu) as process:
         yield ready(process), process.process.pid

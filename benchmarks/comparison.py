@@ -15,13 +15,13 @@ from math import exp, inf
 from statistics import median
 from typing import Final, Literal, TypeAlias
 
-from benchmarks import statistics
-from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
-from benchmarks.metrics import ENGINE, METRICS, Metric
-from benchmarks.records import CLIENT
-from benchmarks.results import AGAIN, Result
-from benchmarks.statistics import ALPHA, MARGIN, Decision, Estimate, Step
-from benchmarks.workload import told
+from streamlanes.benchmarks import statistics
+from streamlanes.benchmarks.caveats import ROUNDS_FOR_A_VERDICT
+from streamlanes.benchmarks.metrics import ENGINE, METRICS, Metric
+from streamlanes.benchmarks.records import CLIENT
+from streamlanes.benchmarks.results import AGAIN, Result
+from streamlanes.benchmarks.statistics import ALPHA, MARGIN, Decision, Estimate, Step
+from streamlanes.benchmarks.workload import told
 
 COMPARED: Final = (
     "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_p999_ms", "latency_max_ms", "goodput",

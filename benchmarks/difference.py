@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Final
 
-from benchmarks import statistics
-from benchmarks.comparison import (
+from streamlanes.benchmarks import statistics
+from streamlanes.benchmarks.comparison import (
     COMPARED,
     Candidate,
     Comparison,
@@ -25,7 +25,7 @@ from benchmarks.comparison import (
     series,
     where,
 )
-from benchmarks.results import AGAIN, Header, Result
+from streamlanes.benchmarks.results import AGAIN, Header, Result
 
 OF_THE_RUN: Final = frozenset({"boot_id", "time_namespace", "packages.streamlanes"})
 """Of the environment: what is another in each run, and the version of what is under test."""

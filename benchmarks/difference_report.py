@@ -6,11 +6,11 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks.comparison import Comparison, Verdict, where
-from benchmarks.difference import Difference, Run
-from benchmarks.metrics import METRICS
-from benchmarks.report import markdown_table, rich_table
-from benchmarks.tables import Table, cell, unit
+from streamlanes.benchmarks.comparison import Comparison, Verdict, where
+from streamlanes.benchmarks.difference import Difference, Run
+from streamlanes.benchmarks.metrics import METRICS
+from streamlanes.benchmarks.report import markdown_table, rich_table
+from streamlanes.benchmarks.tables import Table, cell, unit
 
 ORDER: Final[tuple[Verdict, ...]] = ("worse", "better", "undecided", "incomplete", "preliminary", "equivalent")
 """Of the rows."""

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from benchmarks import clocks
-from benchmarks.processes import Placement
+from streamlanes.benchmarks import clocks
+from streamlanes.benchmarks.processes import Placement
 
 PACKAGES: Final = (
     "streamlanes", "aiohttp", "anyio", "click", "fastapi", "h11", "hdrhistogram", "httptools", "httpx", "httpx-sse",

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from benchmarks.plan import Session
-from producers.catalogue import PRODUCERS
-from producers.events import encode_json
-from producers.producer import Context
+from streamlanes.benchmarks.plan import Session
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.events import encode_json
+from streamlanes.producers.producer import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from benchmarks.comparison import where
-from benchmarks.histogram import Histogram
-from benchmarks.metrics import METRICS
-from benchmarks.results import Header, Result
-from benchmarks.slo import Check
-from benchmarks.workload import told
+from streamlanes.benchmarks.comparison import where
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.metrics import METRICS
+from streamlanes.benchmarks.results import Header, Result
+from streamlanes.benchmarks.slo import Check
+from streamlanes.benchmarks.workload import told
 
 COLUMNS: Final = ("trial", "kind", "point", "lane", "round", "metric", "unit", "value")
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

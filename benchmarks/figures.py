@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.caveats import Caveat
-from benchmarks.histogram import Histogram, is_supported
-from benchmarks.metrics import METRICS
+from streamlanes.benchmarks.caveats import Caveat
+from streamlanes.benchmarks.histogram import Histogram, is_supported
+from streamlanes.benchmarks.metrics import METRICS
 
 MAX: Final = 100.0
 """As a percentile: the largest value, which takes one sample."""

@@ -6,9 +6,9 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.expected import Expected
-from benchmarks.records import Column, Reader
-from producers.events import Outcome
+from streamlanes.benchmarks.expected import Expected
+from streamlanes.benchmarks.records import Column, Reader
+from streamlanes.producers.events import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from benchmarks.figures import Figures
-from benchmarks.recorded import Recorded
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.recorded import Recorded
 
 GAIN: Final = 16
 """Of the jitter's running mean (RFC 3550 §6.4.1)."""

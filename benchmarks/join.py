@@ -30,8 +30,8 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.records import Column, Reader, Sends
-from producers.journal import Stamp
+from streamlanes.benchmarks.records import Column, Reader, Sends
+from streamlanes.producers.journal import Stamp
 
 
 class JoinError(Exception):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-from benchmarks.figures import percentiles
-from benchmarks.gate import Verdict, total
-from benchmarks.histogram import Histogram
-from benchmarks.metrics import METRICS
-from benchmarks.results import FLOOR, Result
-from benchmarks.workload import Point
+from streamlanes.benchmarks.figures import percentiles
+from streamlanes.benchmarks.gate import Verdict, total
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.metrics import METRICS
+from streamlanes.benchmarks.results import FLOOR, Result
+from streamlanes.benchmarks.workload import Point
 
 COST: Final = "server_us_per_event"
 

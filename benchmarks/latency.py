@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-from benchmarks import caveats
-from benchmarks.figures import Figures, Heat
-from benchmarks.histogram import Histogram
-from benchmarks.join import Times, first_event_ns, join
-from benchmarks.recorded import Recorded
-from producers.journal import Stamp
+from streamlanes.benchmarks import caveats
+from streamlanes.benchmarks.figures import Figures, Heat
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.join import Times, first_event_ns, join
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.producers.journal import Stamp
 
 HEAT_ROWS: Final = 40
 HEAT_EDGES: Final = tuple(10 ** (step / 8 - 2) for step in range(49))

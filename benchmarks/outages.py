@@ -6,9 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from benchmarks.figures import Timeline
-from benchmarks.recorded import Reading, Recorded
-from benchmarks.relay.__main__ import Suffered
+from streamlanes.benchmarks.figures import Timeline
+from streamlanes.benchmarks.recorded import Reading, Recorded
+from streamlanes.benchmarks.relay.__main__ import Suffered
 
 BIN_NS: Final = 100_000_000
 SECOND_NS: Final = 1_000_000_000

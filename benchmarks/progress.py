@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.results import Result
-from benchmarks.run import Observer
-from benchmarks.trial import TrialPlan
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.run import Observer
+from streamlanes.benchmarks.trial import TrialPlan
 
 
 class _Bars:

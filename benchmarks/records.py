@@ -28,10 +28,10 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
-from benchmarks.clocks import IdleCost, ProcessTime, TCPCount
-from benchmarks.expected import Expected
-from benchmarks.tasks import Task
-from benchmarks.turns import Turns
+from streamlanes.benchmarks.clocks import IdleCost, ProcessTime, TCPCount
+from streamlanes.benchmarks.expected import Expected
+from streamlanes.benchmarks.tasks import Task
+from streamlanes.benchmarks.turns import Turns
 
 CLIENT: Final = "+"
 """Stands between a lane and the library that reads it, in the names of rows, and of the engine's readers."""

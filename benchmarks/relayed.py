@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from benchmarks.join import JoinError
-from benchmarks.processes import child
-from benchmarks.relay.__main__ import ORDERS, SUFFERED, Orders, Suffered
-from benchmarks.relay.timed import TimedFault
-from benchmarks.server import READY, READY_SECONDS
+from streamlanes.benchmarks.join import JoinError
+from streamlanes.benchmarks.processes import child
+from streamlanes.benchmarks.relay.__main__ import ORDERS, SUFFERED, Orders, Suffered
+from streamlanes.benchmarks.relay.timed import TimedFault
+from streamlanes.benchmarks.server import READY, READY_SECONDS
 
 ORDERED: Final = "relay.json"
 """In the trial's folder: what the relay was told to do."""
@@ -49,7 +49,9 @@ class Relayed:
         )
         (folder / ORDERED).write_bytes(ORDERS.dump_json(orders))
         # -P: see `server.serving`.
-        with child("relay", [sys.executable, "-P", "-m", "benchmarks.relay"], folder=folder, cpu=cpu) as process:
+        with child(
+            "relay", [sys.executable, "-P", "-m", "streamlanes.benchmarks.relay"], folder=folder, cpu=cpu
+        ) as process:
             process.send((folder / ORDERED).read_bytes())
             ready = (line for line in process.lines(READY_SECONDS) if line.startswith(READY))
             line = next(ready, None)

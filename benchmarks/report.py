@@ -8,12 +8,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks import tables
-from benchmarks.comparison import Comparisons
-from benchmarks.environment import Environment
-from benchmarks.results import Header, Result, TargetInfo
-from benchmarks.tables import Table
-from benchmarks.verdicts import comparison_table
+from streamlanes.benchmarks import tables
+from streamlanes.benchmarks.comparison import Comparisons
+from streamlanes.benchmarks.environment import Environment
+from streamlanes.benchmarks.results import Header, Result, TargetInfo
+from streamlanes.benchmarks.tables import Table
+from streamlanes.benchmarks.verdicts import comparison_table
 
 
 def print_report(console: Console, header: Header, results: Sequence[Result], found: Comparisons) -> None:

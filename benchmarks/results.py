@@ -13,11 +13,11 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.caveats import Caveat
-from benchmarks.environment import Environment
-from benchmarks.figures import Heat, Timeline
-from benchmarks.gate import Verdict
-from benchmarks.scenario import Scenario
+from streamlanes.benchmarks.caveats import Caveat
+from streamlanes.benchmarks.environment import Environment
+from streamlanes.benchmarks.figures import Heat, Timeline
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.scenario import Scenario
 
 FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"

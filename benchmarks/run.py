@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from benchmarks import results
-from benchmarks.results import Result
-from benchmarks.summarise import summarise
-from benchmarks.trial import Place, Site, TrialPlan, run_together
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.trial import Place, Site, TrialPlan, run_together
 
 RAW: Final = "raw"
 OVERHEAD: Final = 1.0

@@ -11,9 +11,9 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from benchmarks import kinds
-from benchmarks.kinds import Part
-from benchmarks.metrics import METRICS
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.kinds import Part
+from streamlanes.benchmarks.metrics import METRICS
 
 BUILT_IN: Final = Path(__file__).parent / "scenarios"
 DEFAULT: Final = "tokens"

@@ -9,13 +9,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks import kinds
-from benchmarks.records import CLIENT
-from benchmarks.scenario import Scenario
-from benchmarks.subjects import Contestant
-from benchmarks.trace import Trace
-from benchmarks.trial import TrialPlan
-from benchmarks.workload import in_turn, without_readers
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.records import CLIENT
+from streamlanes.benchmarks.scenario import Scenario
+from streamlanes.benchmarks.subjects import Contestant
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.trial import TrialPlan
+from streamlanes.benchmarks.workload import in_turn, without_readers
 
 
 def schedule(

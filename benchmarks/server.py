@@ -14,12 +14,12 @@ from urllib.parse import urljoin
 
 import httpx
 
-from benchmarks.engine.http import refusal
-from benchmarks.processes import Child, Placement, ProcessError, child
-from benchmarks.records import Started
-from benchmarks.workload import Workload
-from producers.errors import InvalidCursor
-from producers.events import Cursor
+from streamlanes.benchmarks.engine.http import refusal
+from streamlanes.benchmarks.processes import Child, Placement, ProcessError, child
+from streamlanes.benchmarks.records import Started
+from streamlanes.benchmarks.workload import Workload
+from streamlanes.producers.errors import InvalidCursor
+from streamlanes.producers.events import Cursor
 
 READY_SECONDS: Final = 20.0
 READY: Final = "listening on "
@@ -73,7 +73,7 @@ def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placem
     """Start the pacer and the server, either with its end of a pair of sockets that nobody else keeps open."""
     theirs, ours = socket.socketpair()
     with theirs, ours:
-        pacing = [sys.executable, "-P", "-m", "producers.pacer", str(theirs.fileno())]
+        pacing = [sys.executable, "-P", "-m", "streamlanes.producers.pacer", str(theirs.fileno())]
         pacer = child("pacer", pacing, folder=folder, cpu=where.engine, inherited=[theirs.fileno()])
         paced = [*command, "--pacer", str(ours.fileno())]
         server = child("server", paced, folder=folder, cpu=where.server, inherited=[ours.fileno()])

@@ -13,10 +13,10 @@ from multiprocessing.synchronize import Barrier
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
-from benchmarks.engine import shard
-from benchmarks.engine.shard import ShardError, work
-from benchmarks.launch import die_with
-from benchmarks.records import Record
+from streamlanes.benchmarks.engine import shard
+from streamlanes.benchmarks.engine.shard import ShardError, work
+from streamlanes.benchmarks.launch import die_with
+from streamlanes.benchmarks.records import Record
 
 __all__ = ["ShardError", "cluster", "drive", "prepare", "processes"]
 

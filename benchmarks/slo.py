@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.comparison import places, where
-from benchmarks.lanes import over_trials
-from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import Result
+from streamlanes.benchmarks.comparison import places, where
+from streamlanes.benchmarks.lanes import over_trials
+from streamlanes.benchmarks.metrics import METRICS, Metric
+from streamlanes.benchmarks.results import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

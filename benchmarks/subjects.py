@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.processes import Placement
-from benchmarks.records import Started
-from benchmarks.results import AGAIN, ALONE, FLOOR
-from benchmarks.server import Server, serving, start
-from benchmarks.workload import Workload
-from producers.wire import SSE, Wire
+from streamlanes.benchmarks.processes import Placement
+from streamlanes.benchmarks.records import Started
+from streamlanes.benchmarks.results import AGAIN, ALONE, FLOOR
+from streamlanes.benchmarks.server import Server, serving, start
+from streamlanes.benchmarks.workload import Workload
+from streamlanes.producers.wire import SSE, Wire
 
 
 class Contestant(Protocol):
@@ -72,7 +72,7 @@ class Floor:
 
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
-        with serving(folder, where, workload.options, ("benchmarks.servers.floor",)) as server:
+        with serving(folder, where, workload.options, ("streamlanes.benchmarks.servers.floor",)) as server:
             yield server
 
     def start(self, server: Server, workload: Workload) -> Started:

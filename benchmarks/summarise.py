@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from benchmarks import caveats, kinds, recorded
-from benchmarks.figures import Figures
-from benchmarks.gate import Verdict, judge, total
-from benchmarks.join import JoinError
-from benchmarks.kinds import Kind
-from benchmarks.recorded import Recorded
-from benchmarks.records import Trial, read_trial
-from benchmarks.results import Result
-from benchmarks.usage import BUSY, Usage
+from streamlanes.benchmarks import caveats, kinds, recorded
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.gate import Verdict, judge, total
+from streamlanes.benchmarks.join import JoinError
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.records import Trial, read_trial
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.usage import BUSY, Usage
 
 TIMES: Final = ("_ms", "in_time", "goodput")
 """Endings of the figures that an overloaded trial doesn't have."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks import caveats, kinds
-from benchmarks.caveats import Caveat
-from benchmarks.histogram import MIN_BEYOND
-from benchmarks.lanes import COST, Row, lane_names, rows
-from benchmarks.metrics import ENGINE, METRICS, Metric
-from benchmarks.records import CLIENT
-from benchmarks.results import Header, Result
+from streamlanes.benchmarks import caveats, kinds
+from streamlanes.benchmarks.caveats import Caveat
+from streamlanes.benchmarks.histogram import MIN_BEYOND
+from streamlanes.benchmarks.lanes import COST, Row, lane_names, rows
+from streamlanes.benchmarks.metrics import ENGINE, METRICS, Metric
+from streamlanes.benchmarks.records import CLIENT
+from streamlanes.benchmarks.results import Header, Result
 
 NOTHING: Final = "-"
 FLOOR_MULTIPLE: Final = "floor_multiple"

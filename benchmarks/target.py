@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from benchmarks.environment import Environment
-from benchmarks.processes import Placement
-from benchmarks.records import Started
-from benchmarks.results import TargetInfo
-from benchmarks.server import Server, start
-from benchmarks.subjects import Contestant
-from benchmarks.workload import Workload
-from producers.wire import Wire
+from streamlanes.benchmarks.environment import Environment
+from streamlanes.benchmarks.processes import Placement
+from streamlanes.benchmarks.records import Started
+from streamlanes.benchmarks.results import TargetInfo
+from streamlanes.benchmarks.server import Server, start
+from streamlanes.benchmarks.subjects import Contestant
+from streamlanes.benchmarks.workload import Workload
+from streamlanes.producers.wire import Wire
 
 PROBE_SECONDS: Final = 10.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from benchmarks.plan import Session
+from streamlanes.benchmarks.plan import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, Final, NamedTuple, ParamSpec, Self
 
-from benchmarks import clocks, shards
-from benchmarks.processes import Placement, ProcessError
-from benchmarks.records import Spec, Started, Trial, dump_spec, write_record, write_trial
-from benchmarks.server import Server
-from benchmarks.subjects import Contestant
-from benchmarks.tasks import Again, Sessions
-from benchmarks.workload import Workload
+from streamlanes.benchmarks import clocks, shards
+from streamlanes.benchmarks.processes import Placement, ProcessError
+from streamlanes.benchmarks.records import Spec, Started, Trial, dump_spec, write_record, write_trial
+from streamlanes.benchmarks.server import Server
+from streamlanes.benchmarks.subjects import Contestant
+from streamlanes.benchmarks.tasks import Again, Sessions
+from streamlanes.benchmarks.workload import Workload
 
 P = ParamSpec("P")
 

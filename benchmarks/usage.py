@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from benchmarks.clocks import ProcessTime
+from streamlanes.benchmarks.clocks import ProcessTime
 
 BUSY: Final = 0.9
 """Without reserve: over this share of a second, what comes out is a backlog."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from benchmarks import kinds
-from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
-from benchmarks.comparison import COMPARED, Comparison, Comparisons, compare, where
-from benchmarks.lanes import lane_names
-from benchmarks.metrics import ENGINE, METRICS
-from benchmarks.records import CLIENT
-from benchmarks.results import AGAIN, ALONE, Header, Result
-from benchmarks.statistics import ALPHA
-from benchmarks.tables import Table, cell, unit
-from benchmarks.workload import told
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.caveats import ROUNDS_FOR_A_VERDICT
+from streamlanes.benchmarks.comparison import COMPARED, Comparison, Comparisons, compare, where
+from streamlanes.benchmarks.lanes import lane_names
+from streamlanes.benchmarks.metrics import ENGINE, METRICS
+from streamlanes.benchmarks.records import CLIENT
+from streamlanes.benchmarks.results import AGAIN, ALONE, Header, Result
+from streamlanes.benchmarks.statistics import ALPHA
+from streamlanes.benchmarks.tables import Table, cell, unit
+from streamlanes.benchmarks.workload import told
 
 HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in kind.tables[0]} & {*COMPARED}
 """The metrics of the kinds' first tables: what a terminal has room for."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from benchmarks.expected import Expected, expect
-from benchmarks.plan import Params, Session
-from benchmarks.tasks import Audience, Task
-from benchmarks.turns import Turns
+from streamlanes.benchmarks.expected import Expected, expect
+from streamlanes.benchmarks.plan import Params, Session
+from streamlanes.benchmarks.tasks import Audience, Task
+from streamlanes.benchmarks.turns import Turns
 
 if TYPE_CHECKING:  # a result is what a workload led to
-    from benchmarks.results import Result
+    from streamlanes.benchmarks.results import Result
 
 Point: TypeAlias = "Mapping[str, float]"
 

@@ -8,15 +8,15 @@
 each; `sessions` starts streams. Errors are those of `producers.errors`.
 """
 
-from clients.discovery import discover
-from clients.longpoll import LongPollClient
-from clients.ndjson import NDJSONClient
-from clients.options import OnGap, Options
-from clients.sessions import Started, lanes, start
-from clients.sse import SSEClient
-from clients.stream import Client, EventStream
-from clients.websocket import WebSocketClient
-from producers.events import Cursor
+from streamlanes.clients.discovery import discover
+from streamlanes.clients.longpoll import LongPollClient
+from streamlanes.clients.ndjson import NDJSONClient
+from streamlanes.clients.options import OnGap, Options
+from streamlanes.clients.sessions import Started, lanes, start
+from streamlanes.clients.sse import SSEClient
+from streamlanes.clients.stream import Client, EventStream
+from streamlanes.clients.websocket import WebSocketClient
+from streamlanes.producers.events import Cursor
 
 __all__ = [
     "Client",

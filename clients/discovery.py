@@ -8,9 +8,9 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final
 
-import clients
-from clients.stream import Client
-from producers.wire import Wire
+from streamlanes import clients
+from streamlanes.clients.stream import Client
+from streamlanes.producers.wire import Wire
 
 ENTRY_POINTS: Final = "streamlanes.clients"
 """The group in which another package names its `CLIENT` objects."""

@@ -9,10 +9,10 @@ from functools import cache
 
 import httpx
 
-from clients.options import Options
-from clients.refusals import refused_with_status
-from producers.errors import ConnectionLost, ProtocolViolation
-from producers.events import After
+from streamlanes.clients.options import Options
+from streamlanes.clients.refusals import refused_with_status
+from streamlanes.producers.errors import ConnectionLost, ProtocolViolation
+from streamlanes.producers.events import After
 
 PROBLEM = "application/problem+json"
 

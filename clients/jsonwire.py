@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from clients.messages import (
+from streamlanes.clients.messages import (
     Message,
     Received,
     control,
@@ -22,8 +22,8 @@ from clients.messages import (
     received,
     text_in,
 )
-from producers.errors import ProtocolViolation
-from producers.events import DEFAULT_TYPE, Cursor, Outcome
+from streamlanes.producers.errors import ProtocolViolation
+from streamlanes.producers.events import DEFAULT_TYPE, Cursor, Outcome
 
 _EVENT: Final = re.compile(r'\{"id":"([^"\\]*)",(?:"type":"([^"\\]*)",)?"data":')
 _POLL: Final = '{"events":['

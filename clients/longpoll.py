@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
-from clients.address import Address
-from clients.http import PROBLEM, check, http_client
-from clients.jsonwire import Polled, decode_poll
-from clients.messages import Ended, Message, Opened, Ping, excerpt
-from clients.options import DEFAULTS, Options
-from clients.sending import Posts
-from clients.stream import Client, EventStream
-from producers.errors import ProtocolViolation
-from producers.events import After, Cursor
-from producers.wire import LONG_POLL, Wire
+from streamlanes.clients.address import Address
+from streamlanes.clients.http import PROBLEM, check, http_client
+from streamlanes.clients.jsonwire import Polled, decode_poll
+from streamlanes.clients.messages import Ended, Message, Opened, Ping, excerpt
+from streamlanes.clients.options import DEFAULTS, Options
+from streamlanes.clients.sending import Posts
+from streamlanes.clients.stream import Client, EventStream
+from streamlanes.producers.errors import ProtocolViolation
+from streamlanes.producers.events import After, Cursor
+from streamlanes.producers.wire import LONG_POLL, Wire
 
 ANSWER: Final = "application/json"
 

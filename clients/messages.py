@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
-from producers.errors import InvalidCursor, InvalidItem, ProtocolViolation
-from producers.events import Cursor, Event, Outcome, check_type
-from producers.wire import END, GAP, OPEN, PING, REFUSED
+from streamlanes.producers.errors import InvalidCursor, InvalidItem, ProtocolViolation
+from streamlanes.producers.events import Cursor, Event, Outcome, check_type
+from streamlanes.producers.wire import END, GAP, OPEN, PING, REFUSED
 
 
 @dataclass(frozen=True, slots=True)

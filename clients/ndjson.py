@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from clients.address import Address
-from clients.http import get_stream
-from clients.jsonwire import decode_message
-from clients.messages import Message, excerpt
-from clients.options import DEFAULTS, Options
-from clients.sending import Posts
-from clients.stream import Client, EventStream
-from producers.errors import ProtocolViolation
-from producers.events import After
-from producers.wire import NDJSON, Wire
+from streamlanes.clients.address import Address
+from streamlanes.clients.http import get_stream
+from streamlanes.clients.jsonwire import decode_message
+from streamlanes.clients.messages import Message, excerpt
+from streamlanes.clients.options import DEFAULTS, Options
+from streamlanes.clients.sending import Posts
+from streamlanes.clients.stream import Client, EventStream
+from streamlanes.producers.errors import ProtocolViolation
+from streamlanes.producers.events import After
+from streamlanes.producers.wire import NDJSON, Wire
 
 LINES: Final = "application/x-ndjson"
 

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from producers.backoff import full_jitter
-from producers.errors import CursorExpired
-from producers.wire import WATCHDOG_GRACE
+from streamlanes.producers.backoff import full_jitter
+from streamlanes.producers.errors import CursorExpired
+from streamlanes.producers.wire import WATCHDOG_GRACE
 
 OnGap: TypeAlias = Literal["raise", "skip"] | Callable[[CursorExpired], None]
 """What to do when events are no longer held that the reader still lacks: see `Options.on_gap`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
-from producers.errors import CursorExpired, InvalidCursor, ProtocolViolation, StreamFailed, StreamOrphaned
-from producers.events import After, Cursor, Event, Outcome
+from streamlanes.clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
+from streamlanes.producers.errors import CursorExpired, InvalidCursor, ProtocolViolation, StreamFailed, StreamOrphaned
+from streamlanes.producers.events import After, Cursor, Event, Outcome
 
 
 class Position:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from clients.messages import Fields, count_in, cursor_in, json_object
-from producers.backoff import seconds_until
-from producers.errors import (
+from streamlanes.clients.messages import Fields, count_in, cursor_in, json_object
+from streamlanes.producers.backoff import seconds_until
+from streamlanes.producers.errors import (
     ConnectionLost,
     CursorExpired,
     InboxFull,
@@ -18,8 +18,8 @@ from producers.errors import (
     StreamError,
     UnknownStream,
 )
-from producers.events import After, Cursor
-from producers.wire import WS_CURSOR_EXPIRED, WS_UNKNOWN
+from streamlanes.producers.events import After, Cursor
+from streamlanes.producers.wire import WS_CURSOR_EXPIRED, WS_UNKNOWN
 
 
 def refused_with_status(

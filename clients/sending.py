@@ -6,11 +6,11 @@ from typing import Protocol
 
 import httpx
 
-from clients.address import Address
-from clients.http import PROBLEM, new_client, translated
-from clients.options import Options
-from clients.refusals import not_taken
-from producers.wire import SEND
+from streamlanes.clients.address import Address
+from streamlanes.clients.http import PROBLEM, new_client, translated
+from streamlanes.clients.options import Options
+from streamlanes.clients.refusals import not_taken
+from streamlanes.producers.wire import SEND
 
 
 class Sender(Protocol):

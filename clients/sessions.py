@@ -10,13 +10,13 @@ from urllib.parse import urljoin
 
 import httpx
 
-from clients.address import Address
-from clients.http import check, http_client
-from clients.messages import Fields, cursor_in, json_object, text_in
-from clients.options import DEFAULTS, Options
-from producers.errors import ConnectionLost, ProtocolViolation
-from producers.events import JSON, Cursor
-from producers.wire import Wire
+from streamlanes.clients.address import Address
+from streamlanes.clients.http import check, http_client
+from streamlanes.clients.messages import Fields, cursor_in, json_object, text_in
+from streamlanes.clients.options import DEFAULTS, Options
+from streamlanes.producers.errors import ConnectionLost, ProtocolViolation
+from streamlanes.producers.events import JSON, Cursor
+from streamlanes.producers.wire import Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from typing import Final
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
-from clients.address import Address
-from clients.http import get_stream
-from clients.messages import Message, control, excerpt, json_extent, json_object, received
-from clients.options import DEFAULTS, Options
-from clients.sending import Posts
-from clients.stream import Client, EventStream
-from producers.errors import ProtocolViolation
-from producers.events import After
-from producers.wire import SSE, SSE_CONTROL_PREFIX, Wire
+from streamlanes.clients.address import Address
+from streamlanes.clients.http import get_stream
+from streamlanes.clients.messages import Message, control, excerpt, json_extent, json_object, received
+from streamlanes.clients.options import DEFAULTS, Options
+from streamlanes.clients.sending import Posts
+from streamlanes.clients.stream import Client, EventStream
+from streamlanes.producers.errors import ProtocolViolation
+from streamlanes.producers.events import After
+from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX, Wire
 
 EVENT_STREAM: Final = "text/event-stream"
 

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeAlias
 
-from clients.messages import Message, NotTaken, Opened, Ping
-from clients.options import DEFAULTS, Options
-from clients.position import Position
-from clients.sending import Sender
-from producers.errors import (
+from streamlanes.clients.messages import Message, NotTaken, Opened, Ping
+from streamlanes.clients.options import DEFAULTS, Options
+from streamlanes.clients.position import Position
+from streamlanes.clients.sending import Sender
+from streamlanes.producers.errors import (
     ConnectionLost,
     CursorExpired,
     InvalidItem,
@@ -22,8 +22,8 @@ from producers.errors import (
     StreamEnded,
     StreamLost,
 )
-from producers.events import JSON, After, Cursor, Event, Outcome, encode_json
-from producers.wire import Wire
+from streamlanes.producers.events import JSON, After, Cursor, Event, Outcome, encode_json
+from streamlanes.producers.wire import Wire
 
 LOG = logging.getLogger("streamlanes.clients")
 

@@ -10,15 +10,15 @@ from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 
-from clients.address import Address
-from clients.jsonwire import decode_message
-from clients.messages import Message, excerpt
-from clients.options import DEFAULTS, Options
-from clients.refusals import refused_with_code, refused_with_status
-from clients.stream import Client, EventStream
-from producers.errors import ConnectionLost, MessageRefused, ProtocolViolation, StreamEnded, StreamError
-from producers.events import After
-from producers.wire import WEBSOCKET, Wire
+from streamlanes.clients.address import Address
+from streamlanes.clients.jsonwire import decode_message
+from streamlanes.clients.messages import Message, excerpt
+from streamlanes.clients.options import DEFAULTS, Options
+from streamlanes.clients.refusals import refused_with_code, refused_with_status
+from streamlanes.clients.stream import Client, EventStream
+from streamlanes.producers.errors import ConnectionLost, MessageRefused, ProtocolViolation, StreamEnded, StreamError
+from streamlanes.producers.events import After
+from streamlanes.producers.wire import WEBSOCKET, Wire
 
 CLOSE_TIMEOUT: Final = 0.25
 """Seconds that a server gets to say goodbye, to a reader who leaves early or has found it silent. Its goodbye is behind

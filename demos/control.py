@@ -31,18 +31,18 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from benchmarks.processes import ProcessError
-from demos.crowd import MAX_READERS, CrowdProcess
-from demos.network import Network
-from demos.readers import Link
-from demos.stage import OFFERED, Lane, Stage
-from producers.catalogue import PRODUCERS
-from producers.events import JSON, Cursor
-from transports.body import BodyLimit
-from transports.browser import browser_router
-from transports.problems import BadParameter, ProblemRoute, from_http, problem
-from transports.security import Security
-from transports.settings import Settings
+from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.demos.crowd import MAX_READERS, CrowdProcess
+from streamlanes.demos.network import Network
+from streamlanes.demos.readers import Link
+from streamlanes.demos.stage import OFFERED, Lane, Stage
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.events import JSON, Cursor
+from streamlanes.transports.body import BodyLimit
+from streamlanes.transports.browser import browser_router
+from streamlanes.transports.problems import BadParameter, ProblemRoute, from_http, problem
+from streamlanes.transports.security import Security
+from streamlanes.transports.settings import Settings
 
 PAGE: Final = Path(__file__).parent / "page"
 ANSWER_SECONDS: Final = 10.0

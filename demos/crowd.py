@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.processes import Child, ProcessError, child
-from demos.readers import COUNTS, ORDERS, Counts, Link, Orders
+from streamlanes.benchmarks.processes import Child, ProcessError, child
+from streamlanes.demos.readers import COUNTS, ORDERS, Counts, Link, Orders
 
 MAX_READERS: Final = 1_000
 READY_SECONDS: Final = 20.0
@@ -106,4 +106,4 @@ class _Told:
 
 
 # -P: a folder named like one of the packages, where the user is, must not take its place.
-_COMMAND: Final = (sys.executable, "-P", "-m", "demos.readers")
+_COMMAND: Final = (sys.executable, "-P", "-m", "streamlanes.demos.readers")

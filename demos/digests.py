@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
-from producers.events import Event
+from streamlanes.producers.events import Event
 
 REMEMBERED: Final = 4_096
 """Events back to which a digest can be asked for."""

@@ -1,4 +1,4 @@
-"""`python -m demos.drawing FD KEYS`: draws screens and reads keys, in a process that has the terminal to itself.
+"""`python -m streamlanes.demos.drawing FD KEYS`: draws screens and reads keys, in a process of its own.
 
 Drawing one takes some ten milliseconds, for which the loop that carries and reads the streams would stand still: each
 latency would be one of the drawing, too. The other end of FD is a `Drawing`. When that is closed, however that
@@ -25,7 +25,7 @@ from typing import Final, Self
 from rich.console import Console
 from rich.live import Live
 
-from demos.screen import Screen
+from streamlanes.demos.screen import Screen
 
 STDIN: Final = 0
 END_SECONDS: Final = 2.0
@@ -57,7 +57,14 @@ class Drawing:
         ours, theirs = socket.socketpair()
         with theirs:
             # -P: a folder named like one of the packages, where the user is, must not take its place.
-            command = [sys.executable, "-P", "-m", "demos.drawing", str(theirs.fileno()), str(int(self._keyboard))]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "streamlanes.demos.drawing",
+                str(theirs.fileno()),
+                str(int(self._keyboard)),
+            ]
             # The command is this project's own. It isn't tied to this process (`launch`), but goes when FD is closed.
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
         self._connection = Connection(ours.detach())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.relay import Link
-from producers.wire import NDJSON, SSE, Wire
+from streamlanes.benchmarks.relay import Link
+from streamlanes.producers.wire import NDJSON, SSE, Wire
 
 BUFFER_BYTES: Final = 64 * 1024
 BUFFER_SECONDS: Final = 3.0

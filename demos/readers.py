@@ -1,4 +1,4 @@
-"""`python -m demos.readers`: further readers of one stream, in a process of their own, as the load engine reads.
+"""`python -m streamlanes.demos.readers`: further readers of one stream, in a process of their own.
 
 Standard input has the `Orders`, as JSON. A line of `Counts` comes on standard output when the readers have been sent on
 their way, and then every `REPORT_SECONDS` until all of them have ended.
@@ -19,11 +19,11 @@ import aiohttp
 from pydantic import TypeAdapter
 from yarl import URL
 
-from benchmarks.engine import wires
-from benchmarks.engine.decoding import Events, Fault
-from benchmarks.engine.http import client
-from benchmarks.engine.loops import loop_factory
-from benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine import wires
+from streamlanes.benchmarks.engine.decoding import Events, Fault
+from streamlanes.benchmarks.engine.http import client
+from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.engine.recorder import Recorder
 
 REPORT_SECONDS: Final = 0.25
 ARRIVAL_SECONDS: Final = 0.001

@@ -11,12 +11,12 @@ from enum import StrEnum
 from time import monotonic_ns
 from typing import Final
 
-from clients import Client, EventStream, Options
-from demos.digests import Digest
-from demos.latencies import Latencies
-from demos.stage import Lane
-from producers.errors import StreamError
-from producers.events import DEFAULT_TYPE, Event, Outcome
+from streamlanes.clients import Client, EventStream, Options
+from streamlanes.demos.digests import Digest
+from streamlanes.demos.latencies import Latencies
+from streamlanes.demos.stage import Lane
+from streamlanes.producers.errors import StreamError
+from streamlanes.producers.events import DEFAULT_TYPE, Event, Outcome
 
 TAIL: Final = 6_000
 """Characters of the stream that are kept, at least."""

@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from demos.reading import Phase
+from streamlanes.demos.reading import Phase
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 FLOOR_MS: Final = 0.1

@@ -11,9 +11,9 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from demos.control import create_control
-from demos.crowd import CrowdProcess
-from demos.stage import staged
+from streamlanes.demos.control import create_control
+from streamlanes.demos.crowd import CrowdProcess
+from streamlanes.demos.stage import staged
 
 
 async def show(listener: socket.socket, chosen: Sequence[str], ready: Callable[[], None]) -> None:

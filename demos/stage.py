@@ -11,14 +11,14 @@ from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
-import clients
-from benchmarks.launch import allow_open_files
-from benchmarks.relay import Relay
-from demos.folder import temporary_folder
-from demos.network import CLEAR, Network
-from demos.server import ServerProcess
-from producers.journal import Stamp, read_journal
-from producers.wire import Wire
+from streamlanes import clients
+from streamlanes.benchmarks.launch import allow_open_files
+from streamlanes.benchmarks.relay import Relay
+from streamlanes.demos.folder import temporary_folder
+from streamlanes.demos.network import CLEAR, Network
+from streamlanes.demos.server import ServerProcess
+from streamlanes.producers.journal import Stamp, read_journal
+from streamlanes.producers.wire import Wire
 
 OFFERED: Final = ("tokens", "ticker", "echo")
 """The producers to choose from; `replay` has no recordings here."""

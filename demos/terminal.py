@@ -15,17 +15,17 @@ from typing import Final
 
 from rich.console import Console
 
-import clients
-from benchmarks.processes import ProcessError
-from clients import Started
-from demos.drawing import Drawing
-from demos.network import Network
-from demos.reading import Reading
-from demos.screen import Column, Screen, summary
-from demos.stage import MAX_STAMPS, Stage, staged
-from demos.words import tell, verdict
-from producers.errors import StreamError
-from producers.events import JSON
+from streamlanes import clients
+from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.clients import Started
+from streamlanes.demos.drawing import Drawing
+from streamlanes.demos.network import Network
+from streamlanes.demos.reading import Reading
+from streamlanes.demos.screen import Column, Screen, summary
+from streamlanes.demos.stage import MAX_STAMPS, Stage, staged
+from streamlanes.demos.words import tell, verdict
+from streamlanes.producers.errors import StreamError
+from streamlanes.producers.events import JSON
 
 FRAME_SECONDS: Final = 0.125
 SLICE_FRAMES: Final = 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from demos.digests import agreement
-from demos.network import BUFFER_BYTES, BUFFER_SECONDS, HELD
-from demos.reading import Phase, Reading
-from producers.errors import CursorExpired, StreamFailed, StreamLost, StreamOrphaned, UnknownStream
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.demos.digests import agreement
+from streamlanes.demos.network import BUFFER_BYTES, BUFFER_SECONDS, HELD
+from streamlanes.demos.reading import Phase, Reading
+from streamlanes.producers.errors import CursorExpired, StreamFailed, StreamLost, StreamOrphaned, UnknownStream
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 TOLD_NS: Final = 8_000_000_000
 """For how long something that is over is still told."""

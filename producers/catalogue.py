@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from producers import echo, replay, ticker, tokens
-from producers.producer import Producer
-from producers.replay import Recording
+from streamlanes.producers import echo, replay, ticker, tokens
+from streamlanes.producers.producer import Producer
+from streamlanes.producers.replay import Recording
 
 PRODUCERS: Final[Mapping[str, Producer[Any]]] = {  # each has parameters of its own type
     producer.name: producer for producer in (tokens.PRODUCER, ticker.PRODUCER, echo.PRODUCER, replay.PRODUCER)

@@ -11,8 +11,8 @@ import json
 import re
 from typing import Final
 
-from producers.errors import UpstreamFailed
-from producers.events import JSON
+from streamlanes.producers.errors import UpstreamFailed
+from streamlanes.producers.events import JSON
 
 DONE: Final = "[DONE]"
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import Field
 
-from producers.events import Item
-from producers.producer import Context, Params, Producer
+from streamlanes.producers.events import Item
+from streamlanes.producers.producer import Context, Params, Producer
 
 
 class EchoParams(Params):

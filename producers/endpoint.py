@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from producers.errors import InvalidItem
-from producers.events import JSON, encode_json
-from producers.producer import Params
+from streamlanes.producers.errors import InvalidItem
+from streamlanes.producers.events import JSON, encode_json
+from streamlanes.producers.producer import Params
 
 MAX_TEXT: Final = 400_000
 """Characters of what is asked."""

@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from producers.events import Cursor
+    from streamlanes.producers.events import Cursor
 
 
 class StreamError(Exception):

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from producers.errors import InvalidCursor, InvalidItem
+from streamlanes.producers.errors import InvalidCursor, InvalidItem
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 

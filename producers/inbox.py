@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
-from producers.errors import InboxFull, InvalidItem, MessageTooLarge, StreamEnded
-from producers.events import JSON, encode_json
+from streamlanes.producers.errors import InboxFull, InvalidItem, MessageTooLarge, StreamEnded
+from streamlanes.producers.events import JSON, encode_json
 
 
 def parse_json(text: str | bytes, max_bytes: int) -> JSON:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from producers.events import Item
+from streamlanes.producers.events import Item
 
 RECORD: Final = 24
 """Bytes of an event's."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from producers.events import After, Cursor, Event, Item, Outcome
+from streamlanes.producers.events import After, Cursor, Event, Item, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final
 
-from producers.deadlines import Deadlines
-from producers.errors import CursorExpired, EventTooLarge, StreamEnded, UnknownStream
-from producers.events import After, Cursor, Event, Item, Outcome, check_type, encode_json
-from producers.log import Batch, EventLog, Retention, StreamInfo
+from streamlanes.producers.deadlines import Deadlines
+from streamlanes.producers.errors import CursorExpired, EventTooLarge, StreamEnded, UnknownStream
+from streamlanes.producers.events import After, Cursor, Event, Item, Outcome, check_type, encode_json
+from streamlanes.producers.log import Batch, EventLog, Retention, StreamInfo
 
 TOMBSTONE_SECONDS: Final = 60.0
 

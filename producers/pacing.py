@@ -8,8 +8,8 @@ import time
 from itertools import count
 from typing import Protocol
 
-from producers.errors import PacerLost
-from producers.pacer import READ_BYTES, RECORD, REQUEST
+from streamlanes.producers.errors import PacerLost
+from streamlanes.producers.pacer import READ_BYTES, RECORD, REQUEST
 
 
 class Pacer(Protocol):

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from producers.events import Item
-from producers.inbox import Inbox
+from streamlanes.producers.events import Item
+from streamlanes.producers.inbox import Inbox
 
 
 class Params(BaseModel):

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
-from producers.events import Cursor, Item
-from producers.journal import Journal
-from producers.pacing import Pacer
+from streamlanes.producers.events import Cursor, Item
+from streamlanes.producers.journal import Journal
+from streamlanes.producers.pacing import Pacer
 
 MAX_BATCH: Final = 256
 

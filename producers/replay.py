@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
 
-from producers.errors import InvalidItem
-from producers.events import DEFAULT_TYPE, JSON, Item, check_type, encode_json
-from producers.producer import Context, Params, Producer
+from streamlanes.producers.errors import InvalidItem
+from streamlanes.producers.events import DEFAULT_TYPE, JSON, Item, check_type, encode_json
+from streamlanes.producers.producer import Context, Params, Producer
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_EVENTS: Final = 1_000_000

@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from producers.events import Item
-from producers.producer import Context, Params, Producer
+from streamlanes.producers.events import Item
+from streamlanes.producers.producer import Context, Params, Producer
 
 
 class TickerParams(Params):

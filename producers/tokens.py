@@ -11,8 +11,8 @@ from typing import Final
 
 from pydantic import Field
 
-from producers.events import Item
-from producers.producer import Context, Params, Producer
+from streamlanes.producers.events import Item
+from streamlanes.producers.producer import Context, Params, Producer
 
 MAX_TEXT: Final = 400_000
 MAX_TOKENS: Final = 100_000

@@ -27,12 +27,12 @@ from typing import Final
 
 from pydantic import ConfigDict, ValidationInfo, field_validator
 
-from producers.backoff import full_jitter, seconds_until
-from producers.completion import Answer, code_in
-from producers.endpoint import MAX_TOKENS, Endpoint, UpstreamParams
-from producers.errors import Refused, UpstreamFailed
-from producers.events import Item, encode_json
-from producers.producer import Context, Producer
+from streamlanes.producers.backoff import full_jitter, seconds_until
+from streamlanes.producers.completion import Answer, code_in
+from streamlanes.producers.endpoint import MAX_TOKENS, Endpoint, UpstreamParams
+from streamlanes.producers.errors import Refused, UpstreamFailed
+from streamlanes.producers.events import Item, encode_json
+from streamlanes.producers.producer import Context, Producer
 
 try:
     import httpx

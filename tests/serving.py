@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from transports.server import bind, server, url_of
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.transports.server import bind, server, url_of
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 
 class Hasty:

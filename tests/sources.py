@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
-from producers.catalogue import PRODUCERS
-from producers.events import JSON, Item
-from producers.producer import Context, Params, Producer
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.events import JSON, Item
+from streamlanes.producers.producer import Context, Params, Producer
 
 
 class NoParams(Params):

@@ -6,7 +6,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from producers.events import JSON, Event, encode_json
+from streamlanes.producers.events import JSON, Event, encode_json
 
 _SCALARS: Final[st.SearchStrategy[JSON]] = (
     st.none()

@@ -5,11 +5,11 @@
 byte). `app` puts them together, `mounting` puts that into somebody's own app, `server` runs it under uvicorn.
 """
 
-from transports.app import create_app
-from transports.mounting import mount
-from transports.service import StreamService
-from transports.sessions import SharedStream
-from transports.settings import Settings
-from transports.transport import Transport, discover
+from streamlanes.transports.app import create_app
+from streamlanes.transports.mounting import mount
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.sessions import SharedStream
+from streamlanes.transports.settings import Settings
+from streamlanes.transports.transport import Transport, discover
 
 __all__ = ["Settings", "SharedStream", "StreamService", "Transport", "create_app", "discover", "mount"]

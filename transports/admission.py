@@ -12,13 +12,13 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from producers.errors import Refused
-from producers.wire import LONG_POLL, SSE, Wire
-from transports.connection import Connection
-from transports.framing import retry_field
-from transports.metrics import LaneMetrics
-from transports.problems import refusal
-from transports.service import StreamService
+from streamlanes.producers.errors import Refused
+from streamlanes.producers.wire import LONG_POLL, SSE, Wire
+from streamlanes.transports.connection import Connection
+from streamlanes.transports.framing import retry_field
+from streamlanes.transports.metrics import LaneMetrics
+from streamlanes.transports.problems import refusal
+from streamlanes.transports.service import StreamService
 
 logger = logging.getLogger("streamlanes")
 

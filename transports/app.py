@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from producers.inbox import parse_json
-from transports.admission import Admission
-from transports.authorization import Authorize
-from transports.body import BodyLimit
-from transports.browser import browser_router
-from transports.parameters import SessionParameter, StreamParameter
-from transports.problems import (
+from streamlanes.producers.inbox import parse_json
+from streamlanes.transports.admission import Admission
+from streamlanes.transports.authorization import Authorize
+from streamlanes.transports.body import BodyLimit
+from streamlanes.transports.browser import browser_router
+from streamlanes.transports.parameters import SessionParameter, StreamParameter
+from streamlanes.transports.problems import (
     BadParameter,
     ProblemRoute,
     answer,
@@ -29,9 +29,9 @@ from transports.problems import (
     invalid,
     problem,
 )
-from transports.security import Security
-from transports.service import StreamService
-from transports.transport import Transport, discover
+from streamlanes.transports.security import Security
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport, discover
 
 ROUTES: Final = frozenset({"start", "send", "sessions", "healthz", "metrics", "openapi.json"})
 """What a lane can't be named."""

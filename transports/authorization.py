@@ -15,8 +15,8 @@ from typing import ClassVar, Final, TypeAlias
 
 from starlette.requests import HTTPConnection
 
-from producers.errors import StreamError
-from producers.wire import WS_FORBIDDEN, WS_UNAUTHENTICATED
+from streamlanes.producers.errors import StreamError
+from streamlanes.producers.wire import WS_FORBIDDEN, WS_UNAUTHENTICATED
 
 Authorize: TypeAlias = Callable[[HTTPConnection], Awaitable[None]]
 """Lets a connection pass by returning None; raises NotAllowed to refuse it. Any other end is answered 500."""

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from transports.problems import problem
+from streamlanes.transports.problems import problem
 
 BODY_SECONDS: Final = 30.0
 """How long a body that isn't complete may be silent."""

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Response
 
-from transports.problems import ProblemRoute, answer, documented
+from streamlanes.transports.problems import ProblemRoute, answer, documented
 
 MODULE: Final = Path(__file__).parents[1] / "clients" / "browser" / "streamlanes.js"
 """By its path, since `clients` isn't imported here; it needs nothing of theirs."""

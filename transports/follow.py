@@ -7,11 +7,11 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from typing import Final, Generic, TypeVar
 
-from producers.errors import CursorExpired, UnknownStream
-from producers.events import After, Cursor
-from producers.log import Batch
-from transports.framing import FrameCache, Framing
-from transports.service import READ_BYTES, READ_EVENTS, StreamService
+from streamlanes.producers.errors import CursorExpired, UnknownStream
+from streamlanes.producers.events import After, Cursor
+from streamlanes.producers.log import Batch
+from streamlanes.transports.framing import FrameCache, Framing
+from streamlanes.transports.service import READ_BYTES, READ_EVENTS, StreamService
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-from producers import wire
-from producers.events import DEFAULT_TYPE, JSON, Cursor, Event, Outcome
-from producers.log import Batch
+from streamlanes.producers import wire
+from streamlanes.producers.events import DEFAULT_TYPE, JSON, Cursor, Event, Outcome
+from streamlanes.producers.log import Batch
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

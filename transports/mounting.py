@@ -9,10 +9,10 @@ from typing import Any, cast
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from transports.app import create_app
-from transports.authorization import Authorize
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.transports.app import create_app
+from streamlanes.transports.authorization import Authorize
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 
 def mount(

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
-from producers.events import parse_after
-from producers.wire import NDJSON, Wire
-from transports.follow import StreamingLane
-from transports.framing import Cut, NDJSONFraming, PlainTextFraming
-from transports.parameters import AfterParameter, StreamParameter
-from transports.problems import ProblemRoute, answer, documented
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.producers.events import parse_after
+from streamlanes.producers.wire import NDJSON, Wire
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.framing import Cut, NDJSONFraming, PlainTextFraming
+from streamlanes.transports.parameters import AfterParameter, StreamParameter
+from streamlanes.transports.problems import ProblemRoute, answer, documented
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,16 @@ from typing import Annotated, Final
 import anyio
 from fastapi import APIRouter, Query, Request, Response
 
-from producers.errors import CursorExpired, StreamError
-from producers.events import JSON, Cursor, Outcome, parse_after
-from producers.log import Batch
-from producers.wire import LONG_POLL, Wire
-from transports.framing import FrameCache, poll_body, poll_events
-from transports.metrics import LaneMetrics
-from transports.parameters import AfterParameter, StreamParameter
-from transports.problems import ProblemRoute, answer, documented
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.producers.errors import CursorExpired, StreamError
+from streamlanes.producers.events import JSON, Cursor, Outcome, parse_after
+from streamlanes.producers.log import Batch
+from streamlanes.producers.wire import LONG_POLL, Wire
+from streamlanes.transports.framing import FrameCache, poll_body, poll_events
+from streamlanes.transports.metrics import LaneMetrics
+from streamlanes.transports.parameters import AfterParameter, StreamParameter
+from streamlanes.transports.problems import ProblemRoute, answer, documented
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 MAX_EVENTS: Final = 1000
 MAX_BYTES: Final = 1024 * 1024

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from producers.errors import (
+from streamlanes.producers.errors import (
     CursorExpired,
     InboxFull,
     InvalidCursor,
@@ -26,7 +26,7 @@ from producers.errors import (
     StreamError,
     UnknownStream,
 )
-from producers.events import JSON
+from streamlanes.producers.events import JSON
 
 MAX_ERRORS: Final = 20
 MAX_FIELD: Final = 200

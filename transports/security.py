@@ -41,11 +41,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from transports.authority import AllowedHosts, Authority, Origin
-from transports.authorization import Authorize, NotAllowed, selected_subprotocol
-from transports.framing import close_reason
-from transports.problems import problem
-from transports.settings import Settings
+from streamlanes.transports.authority import AllowedHosts, Authority, Origin
+from streamlanes.transports.authorization import Authorize, NotAllowed, selected_subprotocol
+from streamlanes.transports.framing import close_reason
+from streamlanes.transports.problems import problem
+from streamlanes.transports.settings import Settings
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),

@@ -15,11 +15,11 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from transports.app import create_app
-from transports.connection import ABORT
-from transports.protocols import HTTP_PROTOCOL, WebSocketProtocol
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.transports.app import create_app
+from streamlanes.transports.connection import ABORT
+from streamlanes.transports.protocols import HTTP_PROTOCOL, WebSocketProtocol
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 STOP_SECONDS: Final = 0.5
 """Seconds that connections may take to close once their streams have ended, when the server stops."""

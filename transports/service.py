@@ -12,21 +12,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from producers.catalogue import PRODUCERS
-from producers.errors import Refused, UnknownStream
-from producers.events import JSON, After, Cursor, Item, Outcome
-from producers.inbox import Inbox
-from producers.journal import Journal
-from producers.log import Batch, EventLog, StreamInfo
-from producers.memory import MemoryLog
-from producers.pacing import LoopPacer, Pacer
-from producers.producer import Context, Producer
-from producers.pump import pump
-from transports.connection import Connection
-from transports.departure import Departure
-from transports.metrics import LaneMetrics, Metrics
-from transports.sessions import Session, SharedStream
-from transports.settings import Settings
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.errors import Refused, UnknownStream
+from streamlanes.producers.events import JSON, After, Cursor, Item, Outcome
+from streamlanes.producers.inbox import Inbox
+from streamlanes.producers.journal import Journal
+from streamlanes.producers.log import Batch, EventLog, StreamInfo
+from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.pacing import LoopPacer, Pacer
+from streamlanes.producers.producer import Context, Producer
+from streamlanes.producers.pump import pump
+from streamlanes.transports.connection import Connection
+from streamlanes.transports.departure import Departure
+from streamlanes.transports.metrics import LaneMetrics, Metrics
+from streamlanes.transports.sessions import Session, SharedStream
+from streamlanes.transports.settings import Settings
 
 logger = logging.getLogger("streamlanes")
 

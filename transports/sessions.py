@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from producers.events import Cursor
-from producers.inbox import Inbox
+from streamlanes.producers.events import Cursor
+from streamlanes.producers.inbox import Inbox
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 

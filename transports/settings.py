@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from producers.log import Retention
-from producers.wire import HEARTBEAT
-from transports.authority import AllowedHosts, Origin
+from streamlanes.producers.log import Retention
+from streamlanes.producers.wire import HEARTBEAT
+from streamlanes.transports.authority import AllowedHosts, Origin
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

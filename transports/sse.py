@@ -9,15 +9,15 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
-from producers.errors import CursorExpired
-from producers.events import JSON, After, Cursor, parse_after
-from producers.wire import SSE, SSE_END_SUFFIX, Wire
-from transports.follow import Follower, StreamingLane
-from transports.framing import SSEFraming
-from transports.parameters import AfterParameter, StreamParameter
-from transports.problems import ProblemRoute, answer, documented
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.producers.errors import CursorExpired
+from streamlanes.producers.events import JSON, After, Cursor, parse_after
+from streamlanes.producers.wire import SSE, SSE_END_SUFFIX, Wire
+from streamlanes.transports.follow import Follower, StreamingLane
+from streamlanes.transports.framing import SSEFraming
+from streamlanes.transports.parameters import AfterParameter, StreamParameter
+from streamlanes.transports.problems import ProblemRoute, answer, documented
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 T = TypeVar("T")
 

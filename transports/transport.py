@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from fastapi import APIRouter
 
-import transports
-from producers.wire import Wire
-from transports.service import StreamService
+from streamlanes import transports
+from streamlanes.producers.wire import Wire
+from streamlanes.transports.service import StreamService
 
 ENTRY_POINTS: Final = "streamlanes.transports"
 

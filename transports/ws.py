@@ -11,16 +11,16 @@ from typing import Final, TypeVar
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from producers.errors import CursorExpired, InvalidCursor, InvalidItem, StreamError, UnknownStream
-from producers.events import JSON, parse_after
-from producers.inbox import parse_json
-from producers.wire import REFUSED, WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
-from transports.authorization import selected_subprotocol
-from transports.follow import Follower, StreamingLane
-from transports.framing import WebSocketFraming, close_reason, control_text
-from transports.problems import expired_fields
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.producers.errors import CursorExpired, InvalidCursor, InvalidItem, StreamError, UnknownStream
+from streamlanes.producers.events import JSON, parse_after
+from streamlanes.producers.inbox import parse_json
+from streamlanes.producers.wire import REFUSED, WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
+from streamlanes.transports.authorization import selected_subprotocol
+from streamlanes.transports.follow import Follower, StreamingLane
+from streamlanes.transports.framing import WebSocketFraming, close_reason, control_text
+from streamlanes.transports.problems import expired_fields
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 ENDED: Final = 1000
 GOING_AWAY: Final = 1001

@@ -8,11 +8,11 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Decoder, Lost
-from benchmarks.engine.gathering import gather
-from benchmarks.engine.http import check
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender, posting
+from streamlanes.benchmarks.engine.decoding import Decoder, Lost
+from streamlanes.benchmarks.engine.gathering import gather
+from streamlanes.benchmarks.engine.http import check
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender, posting
 
 
 async def read_body(

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from benchmarks.engine.decoding import Decoder, Events, Fault, Place
-from producers.events import Outcome
+from streamlanes.benchmarks.engine.decoding import Decoder, Events, Fault, Place
+from streamlanes.producers.events import Outcome
 
 _EVENT = re.compile(rb'\{"n":([0-9]{1,18}),"text":"[^"\\]*"\}')
 

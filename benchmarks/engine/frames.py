@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.decoding import Fault
 
 _TEXT: Final = 0x81
 _CLOSE: Final = 0x88

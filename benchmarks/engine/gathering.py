@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from benchmarks.engine.decoding import Events
+from streamlanes.benchmarks.engine.decoding import Events
 
 ENOUGH: Final = 16_384
 """Bytes. With pieces of this size waking costs next to nothing."""

@@ -8,10 +8,10 @@ from typing import Final
 
 import aiohttp
 
-from benchmarks.engine.decoding import Fault, Lost
-from benchmarks.engine.meter import Meter
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.stamping import StampedRecorder
+from streamlanes.benchmarks.engine.decoding import Fault, Lost
+from streamlanes.benchmarks.engine.meter import Meter
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.stamping import StampedRecorder
 
 UNAVAILABLE: Final = {
     HTTPStatus.TOO_MANY_REQUESTS,

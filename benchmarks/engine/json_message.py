@@ -10,7 +10,7 @@ import json
 import re
 from typing import Final
 
-from benchmarks.engine.decoding import Fault, Place
+from streamlanes.benchmarks.engine.decoding import Fault, Place
 
 _HEAD = rb'\{"id":"([0-9a-z]{1,16}):([0-9]{1,18})",(?:"type":"[A-Za-z0-9_.-]{1,64}",)?"data":'
 

@@ -16,21 +16,21 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks import clocks
-from benchmarks.engine.alarm import Alarm
-from benchmarks.engine.decoding import Fault
-from benchmarks.engine.http import check, client
-from benchmarks.engine.meter import Meter
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.resuming import read_resuming
-from benchmarks.engine.sending import Sender
-from benchmarks.engine.stamping import StampedRecorder
-from benchmarks.engine.wires import WireReader
-from benchmarks.plan import Session
-from benchmarks.records import Engine, Sample, Spec
-from benchmarks.tasks import Again, Audience, Sessions
-from producers.errors import InvalidCursor
-from producers.events import Cursor
+from streamlanes.benchmarks import clocks
+from streamlanes.benchmarks.engine.alarm import Alarm
+from streamlanes.benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.http import check, client
+from streamlanes.benchmarks.engine.meter import Meter
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.resuming import read_resuming
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.benchmarks.engine.stamping import StampedRecorder
+from streamlanes.benchmarks.engine.wires import WireReader
+from streamlanes.benchmarks.plan import Session
+from streamlanes.benchmarks.records import Engine, Sample, Spec
+from streamlanes.benchmarks.tasks import Again, Audience, Sessions
+from streamlanes.producers.errors import InvalidCursor
+from streamlanes.producers.events import Cursor
 
 LEAD_NS: Final = 20_000_000
 """Between the window's start and the first session, so that starting the tasks doesn't delay it."""

@@ -8,7 +8,7 @@ import struct
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from benchmarks.records import Traffic
+from streamlanes.benchmarks.records import Traffic
 
 MAX_SEGMENT: Final = 1448
 """Bytes of data in a segment on an Ethernet; loopback would have segments of 64 KB."""

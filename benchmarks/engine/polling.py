@@ -17,10 +17,10 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Fault, Lost
-from benchmarks.engine.http import UNAVAILABLE
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.upgrade import READ_AHEAD, Feed
+from streamlanes.benchmarks.engine.decoding import Fault, Lost
+from streamlanes.benchmarks.engine.http import UNAVAILABLE
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.upgrade import READ_AHEAD, Feed
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([0-9]{3})[ \r]")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from benchmarks.engine.decoding import Events, Place
+from streamlanes.benchmarks.engine.decoding import Events, Place
 
 PIECE: Final = 4096
 """Bytes. What is left of a chunk when it has less than that is taken event by event, and so is a piece of this length

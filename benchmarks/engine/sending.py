@@ -14,13 +14,13 @@ from typing import Final, TypeAlias
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.alarm import Alarm
-from benchmarks.engine.http import check
-from benchmarks.plan import Messages
-from benchmarks.records import Sends
-from producers import ticker
-from producers.events import encode_json
-from producers.producer import Context
+from streamlanes.benchmarks.engine.alarm import Alarm
+from streamlanes.benchmarks.engine.http import check
+from streamlanes.benchmarks.plan import Messages
+from streamlanes.benchmarks.records import Sends
+from streamlanes.producers import ticker
+from streamlanes.producers.events import encode_json
+from streamlanes.producers.producer import Context
 
 FRAME: Final = "frame"
 """A way up: a text frame on the connection that the echoes come down."""

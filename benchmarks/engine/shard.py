@@ -6,15 +6,15 @@ import asyncio
 
 import aiohttp
 
-from benchmarks.engine import clients, wires
-from benchmarks.engine.decoding import Fault
-from benchmarks.engine.load import Load
-from benchmarks.engine.loops import loop_factory
-from benchmarks.engine.memory import keep_freed
-from benchmarks.engine.wires import WireReader
-from benchmarks.launch import allow_open_files
-from benchmarks.records import CLIENT, Record, load_spec, pack
-from benchmarks.tasks import Sessions
+from streamlanes.benchmarks.engine import clients, wires
+from streamlanes.benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.engine.memory import keep_freed
+from streamlanes.benchmarks.engine.wires import WireReader
+from streamlanes.benchmarks.launch import allow_open_files
+from streamlanes.benchmarks.records import CLIENT, Record, load_spec, pack
+from streamlanes.benchmarks.tasks import Sessions
 
 
 class ShardError(Exception):

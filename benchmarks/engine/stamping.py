@@ -16,8 +16,8 @@ import time
 from array import array
 from typing import Final, TypeAlias
 
-from benchmarks.engine.decoding import Events
-from benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.decoding import Events
+from streamlanes.benchmarks.engine.recorder import Recorder
 
 SO_TIMESTAMPNS: Final = 35
 """Of Linux (asm-generic/socket.h); Python's module has no name for it."""

@@ -17,12 +17,12 @@ import aiohttp
 from aiohttp.http import WebSocketWriter
 from yarl import URL
 
-from benchmarks.engine.decoding import Events, Fault, Lost, Place
-from benchmarks.engine.frames import Frames
-from benchmarks.engine.gathering import gather
-from benchmarks.engine.http import check
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender, sending
+from streamlanes.benchmarks.engine.decoding import Events, Fault, Lost, Place
+from streamlanes.benchmarks.engine.frames import Frames
+from streamlanes.benchmarks.engine.gathering import gather
+from streamlanes.benchmarks.engine.http import check
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender, sending
 
 READ_AHEAD: Final = 2**16
 """Bytes; above twice as many that nobody has taken, reading stops, and TCP's flow control holds the server."""

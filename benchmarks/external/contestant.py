@@ -13,12 +13,12 @@ from typing import Final
 
 import httpx
 
-from benchmarks.external.lanes import ExternalLane, filled
-from benchmarks.external.publisher import dump
-from benchmarks.processes import Child, Placement, ProcessError, child
-from benchmarks.records import Started
-from benchmarks.server import READY_SECONDS, Server, ready, start
-from benchmarks.workload import Workload
+from streamlanes.benchmarks.external.lanes import ExternalLane, filled
+from streamlanes.benchmarks.external.publisher import dump
+from streamlanes.benchmarks.processes import Child, Placement, ProcessError, child
+from streamlanes.benchmarks.records import Started
+from streamlanes.benchmarks.server import READY_SECONDS, Server, ready, start
+from streamlanes.benchmarks.workload import Workload
 
 ASK_SECONDS: Final = 0.02
 """Between two requests to a server that isn't ready yet."""
@@ -63,7 +63,14 @@ class External:
                 server = stack.enter_context(child("server", command, folder=folder, cpu=where.server))
             if self.external.ready is not None:
                 _wait(filled(self.external.ready, values), server)
-            command = [sys.executable, "-P", "-m", "benchmarks.external.publisher", "--journal", str(journal)]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "streamlanes.benchmarks.external.publisher",
+                "--journal",
+                str(journal),
+            ]
             publisher = stack.enter_context(child("publisher", command, folder=folder, cpu=where.engine))
             publisher.send(dump(self.external, values))
             pid = None if server is None else server.process.pid

@@ -10,9 +10,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
-from benchmarks.engine.wires.foreign_websocket import FOREIGN_WEBSOCKET
-from producers.wire import Wire
+from streamlanes.benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
+from streamlanes.benchmarks.engine.wires.foreign_websocket import FOREIGN_WEBSOCKET
+from streamlanes.producers.wire import Wire
 
 BUILT_IN: Final = Path(__file__).parent
 _WIRES: Final = {"sse": FOREIGN_SSE, "websocket": FOREIGN_WEBSOCKET}

@@ -1,4 +1,4 @@
-"""The publisher: `python -m benchmarks.external.publisher` feeds another server with the streams of our lanes.
+"""The publisher: `python -m streamlanes.benchmarks.external.publisher` feeds another server with our streams.
 
 To the harness it is the server: it answers `POST /start` with a link to where the stream can be read, which is at the
 other server, and sends the events there when they are due, each in a request of its own on one connection per stream.
@@ -28,15 +28,15 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
-from benchmarks.engine.alarm import Alarm
-from benchmarks.engine.loops import loop_factory
-from benchmarks.external.lanes import ExternalLane, filled
-from benchmarks.servers.http import Connection, Request, listening, terminated
-from producers import ticker
-from producers.events import JSON, Cursor, Item, encode_json
-from producers.journal import Journal
-from producers.memory import new_epoch
-from producers.producer import Context
+from streamlanes.benchmarks.engine.alarm import Alarm
+from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.external.lanes import ExternalLane, filled
+from streamlanes.benchmarks.servers.http import Connection, Request, listening, terminated
+from streamlanes.producers import ticker
+from streamlanes.producers.events import JSON, Cursor, Item, encode_json
+from streamlanes.producers.journal import Journal
+from streamlanes.producers.memory import new_epoch
+from streamlanes.producers.producer import Context
 
 LANE: Final = TypeAdapter(ExternalLane)
 ANSWER_SECONDS: Final = 10.0
@@ -136,7 +136,9 @@ def dump(lane: ExternalLane, values: Mapping[str, str]) -> bytes:
 
 def main() -> int:
     """Run the publisher; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.external.publisher", description="Feed another server.")
+    parser = argparse.ArgumentParser(
+        prog="python -m streamlanes.benchmarks.external.publisher", description="Feed another server."
+    )
     parser.add_argument("--journal", type=Path, required=True, help="the folder for journals")
     journals: Path = parser.parse_args().journal
     lane = LANE.validate_json(sys.stdin.buffer.read())

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import tables
-from benchmarks.comparison import Comparisons
-from benchmarks.html.document import render
-from benchmarks.html.view import view
-from benchmarks.results import Header, Result
+from streamlanes.benchmarks import tables
+from streamlanes.benchmarks.comparison import Comparisons
+from streamlanes.benchmarks.html.document import render
+from streamlanes.benchmarks.html.view import view
+from streamlanes.benchmarks.results import Header, Result
 
 __all__ = ["page", "render", "view"]
 

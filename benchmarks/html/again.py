@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from benchmarks.html.model import Again
-from benchmarks.results import FILE, Header, Result
-from benchmarks.scenario import Scenario
+from streamlanes.benchmarks.html.model import Again
+from streamlanes.benchmarks.results import FILE, Header, Result
+from streamlanes.benchmarks.scenario import Scenario
 
 
 def again(header: Header, results: Sequence[Result]) -> Again:

@@ -8,9 +8,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from benchmarks.html.model import Comparison, Group, Ratio, Row
-from benchmarks.html.numbers import times
-from benchmarks.html.style import Palette
+from streamlanes.benchmarks.html.model import Comparison, Group, Ratio, Row
+from streamlanes.benchmarks.html.numbers import times
+from streamlanes.benchmarks.html.style import Palette
 
 WIDTH: Final = 320.0
 NARROWEST: Final = math.log(1.25)

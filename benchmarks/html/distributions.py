@@ -10,12 +10,12 @@ from dataclasses import replace
 from statistics import median
 from typing import Final, TypeAlias
 
-from benchmarks.figures import Heat
-from benchmarks.histogram import Histogram, is_supported
-from benchmarks.html import model, words
-from benchmarks.lanes import COST
-from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import FLOOR, Header, Result
+from streamlanes.benchmarks.figures import Heat
+from streamlanes.benchmarks.histogram import Histogram, is_supported
+from streamlanes.benchmarks.html import model, words
+from streamlanes.benchmarks.lanes import COST
+from streamlanes.benchmarks.metrics import METRICS, Metric
+from streamlanes.benchmarks.results import FLOOR, Header, Result
 
 Place: TypeAlias = tuple[str, tuple[tuple[str, float], ...]]
 """A kind of trial and a point of it."""

@@ -14,14 +14,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly has no types; this is all we take
 
-from benchmarks.html.comparing import table
-from benchmarks.html.model import Report
-from benchmarks.html.plots import Plot
-from benchmarks.html.sections import Figure, sections
-from benchmarks.html.style import Palette
+from streamlanes.benchmarks.html.comparing import table
+from streamlanes.benchmarks.html.model import Report
+from streamlanes.benchmarks.html.plots import Plot
+from streamlanes.benchmarks.html.sections import Figure, sections
+from streamlanes.benchmarks.html.style import Palette
 
 _TEMPLATES: Final = Environment(
-    loader=PackageLoader("benchmarks.html", "."), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+    loader=PackageLoader("streamlanes.benchmarks.html", "."),
+    autoescape=True,
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
 )
 
 
@@ -103,4 +106,4 @@ def _plotly() -> str:
 
 
 def _file(name: str) -> str:
-    return files("benchmarks.html").joinpath(name).read_text(encoding="utf-8")
+    return files("streamlanes.benchmarks.html").joinpath(name).read_text(encoding="utf-8")

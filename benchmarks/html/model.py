@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from benchmarks.figures import Heat, Timeline
+from streamlanes.benchmarks.figures import Heat, Timeline
 
 Judgement: TypeAlias = Literal["better", "worse", "equivalent", "undecided", "preliminary", "incomplete", "baseline"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from benchmarks.html.model import Bar, Cost, HeatMap, Line, Recovery, Spread, Sweep
-from benchmarks.html.numbers import number, percentile, short
-from benchmarks.html.style import Palette, axis, layout_of, log_axis, vertical
-from producers.events import JSON
+from streamlanes.benchmarks.html.model import Bar, Cost, HeatMap, Line, Recovery, Spread, Sweep
+from streamlanes.benchmarks.html.numbers import number, percentile, short
+from streamlanes.benchmarks.html.style import Palette, axis, layout_of, log_axis, vertical
+from streamlanes.producers.events import JSON
 
 NINES: Final = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 

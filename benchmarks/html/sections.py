@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.html import plots
-from benchmarks.html.model import Heats, Line, Recovery, Report, Spread, Sweep
-from benchmarks.html.numbers import listed, number, percentile
-from benchmarks.html.plots import NINES, Plot
-from benchmarks.html.style import Palette
+from streamlanes.benchmarks.html import plots
+from streamlanes.benchmarks.html.model import Heats, Line, Recovery, Report, Spread, Sweep
+from streamlanes.benchmarks.html.numbers import listed, number, percentile
+from streamlanes.benchmarks.html.plots import NINES, Plot
+from streamlanes.benchmarks.html.style import Palette
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from benchmarks.results import AGAIN
-from producers.events import JSON
+from streamlanes.benchmarks.results import AGAIN
+from streamlanes.producers.events import JSON
 
 COLOURS: Final = 8
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash")

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 
-from benchmarks.comparison import Comparison as Entry
-from benchmarks.comparison import Comparisons
-from benchmarks.environment import Environment
-from benchmarks.html import distributions, model, words
-from benchmarks.html.again import again
-from benchmarks.html.distributions import Place, counting, names, representative
-from benchmarks.html.numbers import listed, number
-from benchmarks.html.words import PRINCIPAL
-from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import ALONE, Header, Result, TargetInfo
+from streamlanes.benchmarks.comparison import Comparison as Entry
+from streamlanes.benchmarks.comparison import Comparisons
+from streamlanes.benchmarks.environment import Environment
+from streamlanes.benchmarks.html import distributions, model, words
+from streamlanes.benchmarks.html.again import again
+from streamlanes.benchmarks.html.distributions import Place, counting, names, representative
+from streamlanes.benchmarks.html.numbers import listed, number
+from streamlanes.benchmarks.html.words import PRINCIPAL
+from streamlanes.benchmarks.metrics import METRICS, Metric
+from streamlanes.benchmarks.results import ALONE, Header, Result, TargetInfo
 
 
 def view(header: Header, results: Sequence[Result], comparisons: Comparisons, doubts: Sequence[str]) -> model.Report:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from benchmarks.caveats import ROUNDS_FOR_A_VERDICT
-from benchmarks.comparison import Comparison
-from benchmarks.html.model import Finding, Standing
-from benchmarks.html.numbers import listed, times
-from benchmarks.metrics import METRICS, Metric
-from benchmarks.results import AGAIN
+from streamlanes.benchmarks.caveats import ROUNDS_FOR_A_VERDICT
+from streamlanes.benchmarks.comparison import Comparison
+from streamlanes.benchmarks.html.model import Finding, Standing
+from streamlanes.benchmarks.html.numbers import listed, times
+from streamlanes.benchmarks.metrics import METRICS, Metric
+from streamlanes.benchmarks.results import AGAIN
 
 CPU: Final = "server_us_per_event"
 PRINCIPAL: Final = (

@@ -8,10 +8,10 @@ from dataclasses import Field, dataclass
 from importlib import import_module
 from typing import ClassVar, Protocol
 
-from benchmarks.figures import Figures
-from benchmarks.recorded import Recorded
-from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.workload import Workload
 
 
 class Part(Protocol):

@@ -7,15 +7,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from benchmarks import caveats, latency
-from benchmarks.figures import Figures
-from benchmarks.kinds import Kind
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.kinds.settings import CHECKED, Rounds, Size
-from benchmarks.recorded import Recorded
-from benchmarks.tasks import Audience
-from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from streamlanes.benchmarks import caveats, latency
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.tasks import Audience
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.workload import Workload
 
 NAME: Final = "calibration"
 

@@ -14,16 +14,16 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from benchmarks import latency
-from benchmarks.figures import Figures
-from benchmarks.kinds import Kind
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
-from benchmarks.recorded import Recorded
-from benchmarks.results import Result
-from benchmarks.trace import Trace
-from benchmarks.usage import BUSY
-from benchmarks.workload import Workload
+from streamlanes.benchmarks import latency
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.usage import BUSY
+from streamlanes.benchmarks.workload import Workload
 
 NAME: Final = "capacity"
 MARGIN: Final = 0.95

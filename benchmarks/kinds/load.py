@@ -9,18 +9,18 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from benchmarks import latency
-from benchmarks.expected import expect
-from benchmarks.figures import Figures
-from benchmarks.intervals import add_intervals
-from benchmarks.kinds import Kind
-from benchmarks.kinds.settings import CHECKED, Deadline, Rounds
-from benchmarks.plan import Session
-from benchmarks.recorded import Recorded
-from benchmarks.tasks import Sessions
-from benchmarks.trace import Trace
-from benchmarks.workload import Workload
-from producers.tokens import MAX_TEXT, MAX_TOKENS
+from streamlanes.benchmarks import latency
+from streamlanes.benchmarks.expected import expect
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.intervals import add_intervals
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds
+from streamlanes.benchmarks.plan import Session
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.tasks import Sessions
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.workload import Workload
+from streamlanes.producers.tokens import MAX_TEXT, MAX_TOKENS
 
 NAME: Final = "load"
 

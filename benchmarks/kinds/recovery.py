@@ -16,18 +16,18 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from benchmarks import caveats
-from benchmarks.figures import Figures
-from benchmarks.kinds import Kind
-from benchmarks.kinds.settings import CHECKED, Rounds, Size
-from benchmarks.outages import peak, reconnects, recoveries, resent, timeline
-from benchmarks.plan import Params
-from benchmarks.recorded import Recorded
-from benchmarks.relay.timed import TimedFault
-from benchmarks.relayed import Relayed, suffered
-from benchmarks.tasks import Audience, Reconnecting
-from benchmarks.trace import Trace
-from benchmarks.workload import Workload, to_an_audience
+from streamlanes.benchmarks import caveats
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
+from streamlanes.benchmarks.outages import peak, reconnects, recoveries, resent, timeline
+from streamlanes.benchmarks.plan import Params
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.relay.timed import TimedFault
+from streamlanes.benchmarks.relayed import Relayed, suffered
+from streamlanes.benchmarks.tasks import Audience, Reconnecting
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.workload import Workload, to_an_audience
 
 NAME: Final = "recovery"
 CONNECT_SECONDS: Final = 0.01

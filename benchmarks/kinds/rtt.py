@@ -9,18 +9,18 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from benchmarks import caveats
-from benchmarks.expected import expect
-from benchmarks.figures import Figures
-from benchmarks.join import RoundTrips, join_echoes
-from benchmarks.kinds import Kind
-from benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
-from benchmarks.plan import Messages, Session
-from benchmarks.recorded import Recorded
-from benchmarks.records import read_sends
-from benchmarks.tasks import Sessions
-from benchmarks.trace import Trace
-from benchmarks.workload import Workload
+from streamlanes.benchmarks import caveats
+from streamlanes.benchmarks.expected import expect
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.join import RoundTrips, join_echoes
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
+from streamlanes.benchmarks.plan import Messages, Session
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.records import read_sends
+from streamlanes.benchmarks.tasks import Sessions
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.workload import Workload
 
 NAME: Final = "rtt"
 

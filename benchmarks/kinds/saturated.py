@@ -7,17 +7,17 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from benchmarks import caveats
-from benchmarks.expected import expect
-from benchmarks.figures import Figures
-from benchmarks.kinds import Kind
-from benchmarks.kinds.settings import CHECKED, Rounds, Size
-from benchmarks.plan import Params, Session
-from benchmarks.recorded import Recorded
-from benchmarks.tasks import Again
-from benchmarks.trace import Trace
-from benchmarks.usage import MOSTLY_BUSY
-from benchmarks.workload import Workload
+from streamlanes.benchmarks import caveats
+from streamlanes.benchmarks.expected import expect
+from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
+from streamlanes.benchmarks.plan import Params, Session
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.tasks import Again
+from streamlanes.benchmarks.trace import Trace
+from streamlanes.benchmarks.usage import MOSTLY_BUSY
+from streamlanes.benchmarks.workload import Workload
 
 NAME: Final = "saturated"
 STREAM: Final = "prefilled"

@@ -4,7 +4,7 @@
 direction, `splice` one connection, `tally` the counts, and `relay` the listener and the live controls.
 """
 
-from benchmarks.relay.faults import (
+from streamlanes.benchmarks.relay.faults import (
     Cut,
     Direction,
     DropResponse,
@@ -21,8 +21,8 @@ from benchmarks.relay.faults import (
     no_faults,
     plan,
 )
-from benchmarks.relay.relay import Relay
-from benchmarks.relay.tally import Counts, State, Tally
+from streamlanes.benchmarks.relay.relay import Relay
+from streamlanes.benchmarks.relay.tally import Counts, State, Tally
 
 __all__ = [
     "Counts",

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.relay`: a relay in a process of its own, so that its time isn't taken for the server's.
+"""`python -m streamlanes.benchmarks.relay`: a relay in a process of its own, whose time isn't the server's.
 
 Standard input has its `Orders`, as JSON; `listening on URL` on standard output says that it is ready. The clock of its
 faults starts with the first connection. Goes on until it is killed.
@@ -17,9 +17,9 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from benchmarks.relay.faults import Fault
-from benchmarks.relay.relay import Relay
-from benchmarks.relay.timed import TimedFault, play
+from streamlanes.benchmarks.relay.faults import Fault
+from streamlanes.benchmarks.relay.relay import Relay
+from streamlanes.benchmarks.relay.timed import TimedFault, play
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

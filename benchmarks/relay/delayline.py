@@ -7,7 +7,7 @@ import random
 from collections import deque
 from typing import Final
 
-from benchmarks.relay.faults import Link
+from streamlanes.benchmarks.relay.faults import Link
 
 MAX_BYTES: Final = 1 << 20
 MAX_CHUNKS: Final = 1 << 14

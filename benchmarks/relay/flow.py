@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final, Protocol
 
-from benchmarks.relay.delayline import DelayLine
-from benchmarks.relay.faults import AtByte, Direction, Link
+from streamlanes.benchmarks.relay.delayline import DelayLine
+from streamlanes.benchmarks.relay.faults import AtByte, Direction, Link
 
 READ: Final = 1 << 16
 """Bytes that are read at once."""

@@ -10,9 +10,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.relay.faults import Direction, Link, Schedule, no_faults, plan
-from benchmarks.relay.splice import Splice, reset
-from benchmarks.relay.tally import Counts, State, Tallies, Tally
+from streamlanes.benchmarks.relay.faults import Direction, Link, Schedule, no_faults, plan
+from streamlanes.benchmarks.relay.splice import Splice, reset
+from streamlanes.benchmarks.relay.tally import Counts, State, Tallies, Tally
 
 HOST: Final = "127.0.0.1"
 DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")

@@ -11,8 +11,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from benchmarks.relay.delayline import DelayLine
-from benchmarks.relay.faults import (
+from streamlanes.benchmarks.relay.delayline import DelayLine
+from streamlanes.benchmarks.relay.faults import (
     AtByte,
     Cut,
     Direction,
@@ -25,8 +25,8 @@ from benchmarks.relay.faults import (
     at_bytes,
     shaped,
 )
-from benchmarks.relay.flow import READ, Flow
-from benchmarks.relay.tally import State, Tally
+from streamlanes.benchmarks.relay.flow import READ, Flow
+from streamlanes.benchmarks.relay.tally import State, Tally
 
 LINGER: Final = 1.0
 """Seconds for which a cut connection goes on reading and throwing away: closing a socket with unread bytes would send a

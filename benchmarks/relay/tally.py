@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from benchmarks.relay.faults import Direction
+from streamlanes.benchmarks.relay.faults import Direction
 
 REMEMBERED: Final = 10_000
 """Connections whose own counts are kept: the last ones accepted."""

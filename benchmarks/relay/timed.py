@@ -23,8 +23,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from benchmarks.relay.faults import Link, cut_between, no_faults
-from benchmarks.relay.relay import NO_LINK, Relay
+from streamlanes.benchmarks.relay.faults import Link, cut_between, no_faults
+from streamlanes.benchmarks.relay.relay import NO_LINK, Relay
 
 What: TypeAlias = Literal["cut", "reset", "half-open", "drop", "stall", "idle", "buffer", "bytes", "refuse"]
 

@@ -1,4 +1,4 @@
-"""The floor: `python -m benchmarks.servers.floor` writes the bytes of the lane `sse` from a bare event loop.
+"""The floor: `python -m streamlanes.benchmarks.servers.floor` writes the bytes of `sse` from a bare event loop.
 
 No framework, no log, no cursors: an event is framed once, when it is due, and the same bytes are written to every
 connection's transport. What it costs is what the event loop and the kernel cost, with the same pump, pacer and journal
@@ -24,17 +24,25 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from benchmarks.engine.loops import loop_factory
-from benchmarks.servers.http import LAST_CHUNK, STREAM_HEAD, Connection, Request, chunk, listening, terminated
-from producers import ticker, tokens
-from producers.events import Cursor, Event, Item, Outcome, encode_json
-from producers.journal import Journal
-from producers.memory import new_epoch
-from producers.pacing import LoopPacer, Pacer, PipePacer
-from producers.producer import Context
-from producers.pump import pump
-from producers.wire import HEARTBEAT
-from transports.framing import SSEFraming
+from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.servers.http import (
+    LAST_CHUNK,
+    STREAM_HEAD,
+    Connection,
+    Request,
+    chunk,
+    listening,
+    terminated,
+)
+from streamlanes.producers import ticker, tokens
+from streamlanes.producers.events import Cursor, Event, Item, Outcome, encode_json
+from streamlanes.producers.journal import Journal
+from streamlanes.producers.memory import new_epoch
+from streamlanes.producers.pacing import LoopPacer, Pacer, PipePacer
+from streamlanes.producers.producer import Context
+from streamlanes.producers.pump import pump
+from streamlanes.producers.wire import HEARTBEAT
+from streamlanes.transports.framing import SSEFraming
 
 LANE: Final = "floor"
 PRODUCERS: Final = {producer.name: producer for producer in (ticker.PRODUCER, tokens.PRODUCER)}
@@ -156,7 +164,9 @@ async def serve(port: int, journals: Path | None, pacer: Pacer, streams: Mapping
 
 def main() -> None:
     """Run the server."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.servers.floor", description="SSE from a bare loop.")
+    parser = argparse.ArgumentParser(
+        prog="python -m streamlanes.benchmarks.servers.floor", description="SSE from a bare loop."
+    )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--journal", type=Path, help="the folder for journals")
     parser.add_argument(

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
-from producers.events import JSON
+from streamlanes.producers.events import JSON
 
 HEAD_END: Final = b"\r\n\r\n"
 STREAM_HEAD: Final = (

@@ -1,4 +1,4 @@
-"""The null server: `python -m benchmarks.servers.null` has every wire's answers ready and pours them out.
+"""The null server: `python -m streamlanes.benchmarks.servers.null` has every wire's answers ready and pours them out.
 
 It makes its events before it is ready; then a stream is one write of a buffer and a poll one look-up, so that how fast
 events come is how fast the load engine takes them. It knows what the engine asks of a shared stream: its state, and
@@ -20,14 +20,23 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
-from benchmarks.engine.loops import loop_factory
-from benchmarks.servers.http import LAST_CHUNK, STREAM_HEAD, Connection, Request, chunk, listening, response, terminated
-from producers import ticker
-from producers.events import DEFAULT_TYPE, Cursor, Event, Outcome, encode_json
-from producers.log import Batch
-from producers.producer import Context
-from producers.wire import HEARTBEAT, LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
-from transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events
+from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.servers.http import (
+    LAST_CHUNK,
+    STREAM_HEAD,
+    Connection,
+    Request,
+    chunk,
+    listening,
+    response,
+    terminated,
+)
+from streamlanes.producers import ticker
+from streamlanes.producers.events import DEFAULT_TYPE, Cursor, Event, Outcome, encode_json
+from streamlanes.producers.log import Batch
+from streamlanes.producers.producer import Context
+from streamlanes.producers.wire import HEARTBEAT, LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events
 
 LANES: Final[Mapping[str, Wire]] = {"sse": SSE, "ws": WEBSOCKET, "ndjson": NDJSON, "poll": LONG_POLL}
 STREAM: Final = "prefilled"
@@ -142,7 +151,7 @@ async def serve(port: int, events: int, size: int, poll_limit: int) -> None:
 def main() -> None:
     """Run the server."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.servers.null", description=(__doc__ or "").split(":")[0]
+        prog="python -m streamlanes.benchmarks.servers.null", description=(__doc__ or "").split(":")[0]
     )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--events", type=int, default=50_000, help="that a stream has")

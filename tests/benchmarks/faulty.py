@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from benchmarks.records import Record
-from benchmarks.shards import ShardError
+from streamlanes.benchmarks.records import Record
+from streamlanes.benchmarks.shards import ShardError
 
 
 def dying(text: bytes) -> Record:

@@ -15,12 +15,12 @@ from typing import Final
 from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
-from producers.events import Event, parse_after
-from producers.wire import SSE, Wire
-from transports.follow import StreamingLane
-from transports.framing import SSEFraming
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.producers.events import Event, parse_after
+from streamlanes.producers.wire import SSE, Wire
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.framing import SSEFraming
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 LATER: Final = 0.005
 """Seconds."""

@@ -8,12 +8,12 @@ from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.clocks import ProcessTime
-from benchmarks.expected import Expected
-from benchmarks.kinds import discover
-from benchmarks.records import Column, Engine, Reader, Sample, Sends, Trial, pack, write_record, write_trial
-from producers.events import Item
-from producers.journal import Journal
+from streamlanes.benchmarks.clocks import ProcessTime
+from streamlanes.benchmarks.expected import Expected
+from streamlanes.benchmarks.kinds import discover
+from streamlanes.benchmarks.records import Column, Engine, Reader, Sample, Sends, Trial, pack, write_record, write_trial
+from streamlanes.producers.events import Item
+from streamlanes.producers.journal import Journal
 
 MS = 1_000_000
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from benchmarks.environment import environment
-from benchmarks.gate import Verdict
-from benchmarks.processes import placement
-from benchmarks.results import Header, Result
-from benchmarks.scenario import Scenario
+from streamlanes.benchmarks.environment import environment
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.processes import placement
+from streamlanes.benchmarks.results import Header, Result
+from streamlanes.benchmarks.scenario import Scenario
 
 BLANK: Final = Result(
     trial="1",

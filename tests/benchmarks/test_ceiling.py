@@ -9,14 +9,14 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from benchmarks.ceiling import EVENT_TARGET_US, POLL_TARGET_US, ceiling
-from benchmarks.engine.decoding import Fault
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.wires import discover
-from benchmarks.processes import placement
-from benchmarks.servers.http import Connection, Request, listening, response
-from benchmarks.servers.null import LANES
-from producers.wire import LONG_POLL, Wire
+from streamlanes.benchmarks.ceiling import EVENT_TARGET_US, POLL_TARGET_US, ceiling
+from streamlanes.benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.wires import discover
+from streamlanes.benchmarks.processes import placement
+from streamlanes.benchmarks.servers.http import Connection, Request, listening, response
+from streamlanes.benchmarks.servers.null import LANES
+from streamlanes.producers.wire import LONG_POLL, Wire
 
 TRIES = 3
 """The machine may be busy with something else; the engine must be good enough in one of them."""

@@ -10,26 +10,26 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks import tables
-from benchmarks.comparison import COMPARED, compare
-from benchmarks.engine import clients
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.kinds.load import Load
-from benchmarks.kinds.rtt import Rtt
-from benchmarks.lanes import rows
-from benchmarks.metrics import ENGINE, METRICS
-from benchmarks.processes import Placement
-from benchmarks.records import read_trial, write_trial
-from benchmarks.results import Result
-from benchmarks.shards import processes
-from benchmarks.subjects import Contestant, Lane
-from benchmarks.summarise import summarise
-from benchmarks.trial import Site, TrialPlan, run_trial
-from benchmarks.workload import Workload
-from producers.wire import SSE, WEBSOCKET
-from streamlanes import lanes
+from streamlanes.benchmarks import tables
+from streamlanes.benchmarks.comparison import COMPARED, compare
+from streamlanes.benchmarks.engine import clients
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.kinds.load import Load
+from streamlanes.benchmarks.kinds.rtt import Rtt
+from streamlanes.benchmarks.lanes import rows
+from streamlanes.benchmarks.metrics import ENGINE, METRICS
+from streamlanes.benchmarks.processes import Placement
+from streamlanes.benchmarks.records import read_trial, write_trial
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.shards import processes
+from streamlanes.benchmarks.subjects import Contestant, Lane
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.trial import Site, TrialPlan, run_trial
+from streamlanes.benchmarks.workload import Workload
+from streamlanes.command import lanes
+from streamlanes.producers.wire import SSE, WEBSOCKET
+from streamlanes.transports import discover
 from tests.benchmarks.raw import write_raw
-from transports import discover
 
 ROWS = lanes.client_rows({name: transport.wire for name, transport in discover().items()}, ())
 BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=0.5, warm_up=0)

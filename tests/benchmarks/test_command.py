@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import results
-from benchmarks.kinds import Part
-from benchmarks.kinds.load import Load
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.progress import watching
-from benchmarks.subjects import Lane
-from benchmarks.summarise import summarise
-from benchmarks.trial import TrialPlan
-from streamlanes.compare import duration
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.kinds import Part
+from streamlanes.benchmarks.kinds.load import Load
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.progress import watching
+from streamlanes.benchmarks.subjects import Lane
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.trial import TrialPlan
+from streamlanes.command.compare import duration
+from streamlanes.transports import baselines, discover
 from tests.benchmarks.living import left_of, marked
 from tests.benchmarks.raw import write_raw
-from transports import baselines, discover
 
 COMMAND = [sys.executable, "-m", "streamlanes", "compare"]
 
@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from producers.wire import Wire
+from streamlanes.producers.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,15 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, scenario: Path, capsys: pyt
 
 def test_settings_and_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is run is what the options say; the first lane is entered twice where there is more than one round."""
-    monkeypatch.setattr("streamlanes.compare.run", lambda *_: None)
-    monkeypatch.setattr("streamlanes.compare._ceilings", lambda *_: {})
+    monkeypatch.setattr("streamlanes.command.compare.run", lambda *_: None)
+    monkeypatch.setattr("streamlanes.command.compare._ceilings", lambda *_: {})
     for number, (options, rounds, again) in enumerate(
         [([], 3, 1), (["--quick"], 3, 1), (["--rounds", "1"], 1, 0), (["--rounds", "12"], 12, 1)]
     ):
         out = tmp_path / str(number)
         settings = ["--set", "load.clients=3", "--set", "load.text=a = b", "--set", "lanes=['ws', 'sse']"]
         settings += ["--set", "saturated.events=100"]
-        monkeypatch.setattr("streamlanes.compare._engines", lambda *_: nullcontext([]))
+        monkeypatch.setattr("streamlanes.command.compare._engines", lambda *_: nullcontext([]))
         assert run_main(*settings, *options, "--out", out) == 0
         header, finished = results.read(out)
         assert header.scenario.lanes == ("ws", "sse")
@@ -188,8 +188,8 @@ def test_all_lanes_leaves_out_what_the_engine_cannot_read(
     (metadata / "entry_points.txt").write_text("[streamlanes.transports]\nstrange = strange_lane:TRANSPORT\n")
     (tmp_path / "strange_lane.py").write_text(UNKNOWN_WIRE)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("streamlanes.compare.run", lambda *_: None)
-    monkeypatch.setattr("streamlanes.compare._engines", lambda *_: nullcontext([]))
+    monkeypatch.setattr("streamlanes.command.compare.run", lambda *_: None)
+    monkeypatch.setattr("streamlanes.command.compare._engines", lambda *_: nullcontext([]))
     assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "strange") == 2
     assert "the load engine can't read" in capsys.readouterr().err
     assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "all") == 0

@@ -14,13 +14,13 @@ import click
 import pytest
 from distributed import LocalCluster
 
-from benchmarks import recorded, results
-from benchmarks.engine import wires as engine_wires
-from benchmarks.gate import Verdict
-from benchmarks.histogram import Histogram
-from benchmarks.results import ALONE
-from benchmarks.scenario import PRODUCT_LANES
-from producers.wire import NDJSON, SSE, Wire
+from streamlanes.benchmarks import recorded, results
+from streamlanes.benchmarks.engine import wires as engine_wires
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.results import ALONE
+from streamlanes.benchmarks.scenario import PRODUCT_LANES
+from streamlanes.producers.wire import NDJSON, SSE, Wire
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -46,11 +46,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
-from producers.events import parse_after
-from producers.wire import NDJSON, Wire
-from transports import StreamService
-from transports.follow import StreamingLane
-from transports.framing import NDJSONFraming
+from streamlanes.producers.events import parse_after
+from streamlanes.producers.wire import NDJSON, Wire
+from streamlanes.transports import StreamService
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.framing import NDJSONFraming
 
 
 class Dropping(NDJSONFraming):
@@ -280,8 +280,8 @@ def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_lane_without_a_way_up_is_told() -> None:
-    from benchmarks import caveats
-    from streamlanes import lanes
+    from streamlanes.benchmarks import caveats
+    from streamlanes.command import lanes
 
     wires = {"sse": SSE, "strange": Wire("pigeon"), "mute": NDJSON}
     with pytest.MonkeyPatch.context() as patch:

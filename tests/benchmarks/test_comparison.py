@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.comparison import COMPARED, Comparison, compare, where
-from benchmarks.gate import Verdict
-from benchmarks.metrics import METRICS
-from benchmarks.results import AGAIN, Result
+from streamlanes.benchmarks.comparison import COMPARED, Comparison, compare, where
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.metrics import METRICS
+from streamlanes.benchmarks.results import AGAIN, Result
 from tests.benchmarks.synthetic import run
 
 P50 = "latency_p50_ms"

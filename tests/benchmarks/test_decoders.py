@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.engine.decoding import Decoder, Events, Fault
-from benchmarks.engine.foreign import ForeignDecoder, ForeignSSEDecoder
-from benchmarks.engine.wires import discover
-from benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
-from benchmarks.engine.wires.foreign_websocket import FOREIGN_WEBSOCKET
-from benchmarks.engine.wires.long_poll import LongPollDecoder
-from benchmarks.engine.wires.ndjson import NDJSONDecoder
-from benchmarks.engine.wires.sse import SSEDecoder
-from benchmarks.engine.wires.websocket import WebSocketDecoder
-from producers import wire
-from producers.events import Event, encode_json
+from streamlanes.benchmarks.engine.decoding import Decoder, Events, Fault
+from streamlanes.benchmarks.engine.foreign import ForeignDecoder, ForeignSSEDecoder
+from streamlanes.benchmarks.engine.wires import discover
+from streamlanes.benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
+from streamlanes.benchmarks.engine.wires.foreign_websocket import FOREIGN_WEBSOCKET
+from streamlanes.benchmarks.engine.wires.long_poll import LongPollDecoder
+from streamlanes.benchmarks.engine.wires.ndjson import NDJSONDecoder
+from streamlanes.benchmarks.engine.wires.sse import SSEDecoder
+from streamlanes.benchmarks.engine.wires.websocket import WebSocketDecoder
+from streamlanes.producers import wire
+from streamlanes.producers.events import Event, encode_json
 from tests.strategies import event_lists
 
 EVENTS: Final = event_lists()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import results
-from benchmarks.difference import Run, difference, unlike
-from benchmarks.gate import Verdict
-from benchmarks.results import Header, Result
-from streamlanes.cli import cli
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.difference import Run, difference, unlike
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.results import Header, Result
+from streamlanes.command.cli import cli
 from tests.benchmarks.synthetic import header, run
 
 LEVELS = {"sse": 3.0, "ws": 4.0}

@@ -15,21 +15,21 @@ import httpx
 import pytest
 from yarl import URL
 
-import transports
-from benchmarks.engine import wires
-from benchmarks.engine.decoding import Events, Fault
-from benchmarks.engine.load import Load
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender
-from benchmarks.engine.shard import ShardError, work
-from benchmarks.gate import Verdict, judge
-from benchmarks.kinds import broadcast
-from benchmarks.kinds import load as load_kind
-from benchmarks.records import Spec, Started, dump_spec
-from benchmarks.tasks import Again, Audience, Sessions, Task
-from producers.wire import Wire
+from streamlanes import transports
+from streamlanes.benchmarks.engine import wires
+from streamlanes.benchmarks.engine.decoding import Events, Fault
+from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.benchmarks.engine.shard import ShardError, work
+from streamlanes.benchmarks.gate import Verdict, judge
+from streamlanes.benchmarks.kinds import broadcast
+from streamlanes.benchmarks.kinds import load as load_kind
+from streamlanes.benchmarks.records import Spec, Started, dump_spec
+from streamlanes.benchmarks.tasks import Again, Audience, Sessions, Task
+from streamlanes.producers.wire import Wire
+from streamlanes.transports import StreamService
 from tests.serving import serving
-from transports import StreamService
 
 FAKE: Final = Wire("fake")
 Reading = Callable[[Recorder], Awaitable[None]]

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.exports import COLUMNS, csv_text, junit, write_hgrm
-from benchmarks.gate import Verdict
-from benchmarks.histogram import Histogram
-from benchmarks.lanes import over_trials
-from benchmarks.results import Result
-from benchmarks.slo import check
+from streamlanes.benchmarks.exports import COLUMNS, csv_text, junit, write_hgrm
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.lanes import over_trials
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.slo import check
 from tests.benchmarks.synthetic import BLANK, header
 
 MS = 1_000_000

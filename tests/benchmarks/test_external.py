@@ -12,21 +12,21 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks.external import lanes
-from benchmarks.external.contestant import External
-from benchmarks.external.lanes import ExternalError, ExternalLane
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.lanes import rows
-from benchmarks.processes import Placement
-from benchmarks.results import Result
-from benchmarks.scenario import find, load
-from benchmarks.schedule import schedule
-from benchmarks.shards import processes
-from benchmarks.subjects import Contestant, Floor, Lane, entries
-from benchmarks.summarise import summarise
-from benchmarks.trial import Site, TrialPlan, run_trial
-from producers.wire import SSE
-from streamlanes import lanes as lane_names
+from streamlanes.benchmarks.external import lanes
+from streamlanes.benchmarks.external.contestant import External
+from streamlanes.benchmarks.external.lanes import ExternalError, ExternalLane
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.lanes import rows
+from streamlanes.benchmarks.processes import Placement
+from streamlanes.benchmarks.results import Result
+from streamlanes.benchmarks.scenario import find, load
+from streamlanes.benchmarks.schedule import schedule
+from streamlanes.benchmarks.shards import processes
+from streamlanes.benchmarks.subjects import Contestant, Floor, Lane, entries
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.trial import Site, TrialPlan, run_trial
+from streamlanes.command import lanes as lane_names
+from streamlanes.producers.wire import SSE
 
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=0.5, warm_up=0)
@@ -112,7 +112,7 @@ def test_a_server_that_does_not_keep_the_stream_whole_is_refused(
 
 
 def test_a_server_that_takes_no_events(tmp_path: Path, engine: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.trial.PATIENCE", 0.5)  # its readers wait in vain
+    monkeypatch.setattr("streamlanes.benchmarks.trial.PATIENCE", 0.5)  # its readers wait in vain
     lane = dataclasses.replace(foreign(tmp_path).external, publish="http://127.0.0.1:{port}/nowhere")
     result = trial(External(lane), tmp_path, engine)
     assert "the publisher ended with code 1 in the trial: PUT /nowhere: 404" in result.verdict.faults()

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
-from benchmarks.engine.decoding import Fault
-from benchmarks.engine.frames import Frames
+from streamlanes.benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.frames import Frames
 from tests.benchmarks.test_decoders import CUTS, split
 
 MESSAGES = st.lists(st.binary(max_size=300) | st.just(b"x" * 70_000), max_size=6)

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.expected import Expected, expect
-from benchmarks.gate import Verdict, judge, total
-from benchmarks.kinds.load import Load
-from benchmarks.kinds.rtt import Rtt
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.records import Column, Reader
-from producers import ticker
-from producers.events import encode_json
+from streamlanes.benchmarks.expected import Expected, expect
+from streamlanes.benchmarks.gate import Verdict, judge, total
+from streamlanes.benchmarks.kinds.load import Load
+from streamlanes.benchmarks.kinds.rtt import Rtt
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.records import Column, Reader
+from streamlanes.producers import ticker
+from streamlanes.producers.events import encode_json
 
 DATA = [b'"a"', b'"b"', b'"c"', b'"d"', b'"e"']
 EXPECTED = Expected(events=5, checksum=zlib.crc32(b"".join(item + b"\n" for item in DATA)), first_ns=0, duration_ns=0)

@@ -8,15 +8,15 @@ from typing import Final
 import httpx
 import pytest
 
-import transports
-from benchmarks.engine import body, upgrade, wires
-from benchmarks.engine.decoding import Events
-from benchmarks.engine.gathering import ENOUGH, SECONDS, gather
-from benchmarks.engine.load import Load
-from benchmarks.records import Spec, Started
-from benchmarks.tasks import Again, Audience, Task
+from streamlanes import transports
+from streamlanes.benchmarks.engine import body, upgrade, wires
+from streamlanes.benchmarks.engine.decoding import Events
+from streamlanes.benchmarks.engine.gathering import ENOUGH, SECONDS, gather
+from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.records import Spec, Started
+from streamlanes.benchmarks.tasks import Again, Audience, Task
+from streamlanes.transports import StreamService
 from tests.serving import serving
-from transports import StreamService
 
 SOME: Final = Events([1], [b"1"])
 NONE: Final = Events([], [])

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from benchmarks import caveats
-from benchmarks.clocks import ProcessTime, TCPCount, process_time, tcp_count
-from benchmarks.engine.decoding import Events
-from benchmarks.engine.stamping import StampedRecorder
-from benchmarks.usage import Usage, together, usage
+from streamlanes.benchmarks import caveats
+from streamlanes.benchmarks.clocks import ProcessTime, TCPCount, process_time, tcp_count
+from streamlanes.benchmarks.engine.decoding import Events
+from streamlanes.benchmarks.engine.stamping import StampedRecorder
+from streamlanes.benchmarks.usage import Usage, together, usage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the instruments are Linux's")
 

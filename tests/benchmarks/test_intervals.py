@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.intervals import jitter
-from benchmarks.summarise import summarise
+from streamlanes.benchmarks.intervals import jitter
+from streamlanes.benchmarks.summarise import summarise
 from tests.benchmarks.raw import write_raw
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recorded
-from benchmarks.clocks import UNKNOWN, ProcessTime
-from benchmarks.join import JoinError, RoundTrips, Times, first_event_ns, join, join_echoes
-from benchmarks.records import Column, Sample, Sends
-from producers.journal import Stamp
+from streamlanes.benchmarks import recorded
+from streamlanes.benchmarks.clocks import UNKNOWN, ProcessTime
+from streamlanes.benchmarks.join import JoinError, RoundTrips, Times, first_event_ns, join, join_echoes
+from streamlanes.benchmarks.records import Column, Sample, Sends
+from streamlanes.producers.journal import Stamp
 from tests.benchmarks.raw import MS, reader, write_raw
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import kinds
-from benchmarks.metrics import METRICS
-from benchmarks.scenario import BUILT_IN, Setting, load, names
-from benchmarks.summarise import summarise
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.metrics import METRICS
+from streamlanes.benchmarks.scenario import BUILT_IN, Setting, load, names
+from streamlanes.benchmarks.summarise import summarise
 from tests.benchmarks.raw import write_raw
 
 MODULES = {path.stem for path in Path(kinds.__path__[0]).glob("*.py")} - {"__init__"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kinds import discover
-from benchmarks.latency import HEAT_ROWS, backlog_grew, heat
-from benchmarks.summarise import summarise
+from streamlanes.benchmarks.kinds import discover
+from streamlanes.benchmarks.latency import HEAT_ROWS, backlog_grew, heat
+from streamlanes.benchmarks.summarise import summarise
 from tests.benchmarks.raw import MS, write_raw
 
 DEADLINE_NS = 100 * MS
@@ -43,7 +43,7 @@ def test_an_overloaded_lane_by_its_backlog(tmp_path: Path, monkeypatch: pytest.M
     """Its server isn't busy, and its times are a backlog all the same."""
     folder = write_raw(tmp_path / "trial", (600, 500))
     assert not summarise(folder).overloaded
-    monkeypatch.setattr("benchmarks.latency.backlog_grew", lambda *_: True)
+    monkeypatch.setattr("streamlanes.benchmarks.latency.backlog_grew", lambda *_: True)
     result = summarise(folder)
     assert result.overloaded
     assert result.verdict.ok

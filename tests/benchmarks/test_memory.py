@@ -15,7 +15,7 @@ BUFFER: Final = 400_000
 TIMES: Final = 200
 PROGRAM: Final = f"""
 import json, resource, sys
-from benchmarks.engine.memory import keep_freed
+from streamlanes.benchmarks.engine.memory import keep_freed
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from benchmarks.engine.meter import Meter
+from streamlanes.benchmarks.engine.meter import Meter
 
 UP: Final = 1_000
 DOWN: Final = 20_000

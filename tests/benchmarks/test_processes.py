@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks import clocks
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.processes import ProcessError, child, placement
-from benchmarks.server import Server, serving
+from streamlanes.benchmarks import clocks
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.processes import ProcessError, child, placement
+from streamlanes.benchmarks.server import Server, serving
 from tests.benchmarks.living import is_gone
 
 SLEEPER = [sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()"]
@@ -112,7 +112,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     program = f"""
 import signal, sys
 from pathlib import Path
-from benchmarks.processes import child
+from streamlanes.benchmarks.processes import child
 with child("sleeper", {SLEEPER!r}, folder=Path({str(tmp_path)!r})) as sleeper:
     next(sleeper.lines(10))
     print(sleeper.process.pid, flush=True)

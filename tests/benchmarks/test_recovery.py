@@ -20,28 +20,28 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from benchmarks import outages, results
-from benchmarks.engine.decoding import Events, Fault, Lost
-from benchmarks.engine.http import check
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.resuming import read_resuming
-from benchmarks.engine.sending import Sender
-from benchmarks.engine.wires import WireReader
-from benchmarks.engine.wires import discover as discover_readers
-from benchmarks.kinds.recovery import Recovery
-from benchmarks.recorded import Reading
-from benchmarks.records import Column, Connection
-from benchmarks.relay import Relay
-from benchmarks.relay.timed import TimedFault, What, play
-from benchmarks.scenario import PRODUCT_LANES, ScenarioError, find, load
-from benchmarks.tasks import Reconnecting
-from producers.catalogue import PRODUCERS
-from producers.events import Cursor
-from producers.wire import Wire
+from streamlanes.benchmarks import outages, results
+from streamlanes.benchmarks.engine.decoding import Events, Fault, Lost
+from streamlanes.benchmarks.engine.http import check
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.resuming import read_resuming
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.benchmarks.engine.wires import WireReader
+from streamlanes.benchmarks.engine.wires import discover as discover_readers
+from streamlanes.benchmarks.kinds.recovery import Recovery
+from streamlanes.benchmarks.recorded import Reading
+from streamlanes.benchmarks.records import Column, Connection
+from streamlanes.benchmarks.relay import Relay
+from streamlanes.benchmarks.relay.timed import TimedFault, What, play
+from streamlanes.benchmarks.scenario import PRODUCT_LANES, ScenarioError, find, load
+from streamlanes.benchmarks.tasks import Reconnecting
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.events import Cursor
+from streamlanes.producers.wire import Wire
+from streamlanes.transports import discover
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.settings import Settings
 from tests.serving import serving
-from transports import discover
-from transports.service import StreamService
-from transports.settings import Settings
 
 SCHEDULE: Final = (
     TimedFault(at=0.2, what="cut"),
@@ -79,11 +79,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
-from producers.events import Cursor, parse_after
-from producers.wire import NDJSON, Wire
-from transports import StreamService
-from transports.follow import StreamingLane
-from transports.framing import NDJSONFraming
+from streamlanes.producers.events import Cursor, parse_after
+from streamlanes.producers.wire import NDJSON, Wire
+from streamlanes.transports import StreamService
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.framing import NDJSONFraming
 
 
 @dataclass(frozen=True)
@@ -241,8 +241,8 @@ async def test_delays_double_up_to_the_longest_and_begin_anew_with_an_event(monk
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("benchmarks.engine.resuming.asyncio.sleep", sleep)
-    monkeypatch.setattr("benchmarks.engine.resuming.random.Random.random", lambda _: 1.0)
+    monkeypatch.setattr("streamlanes.benchmarks.engine.resuming.asyncio.sleep", sleep)
+    monkeypatch.setattr("streamlanes.benchmarks.engine.resuming.random.Random.random", lambda _: 1.0)
     lost = Lost("cut")
     fake = FakeReader([*[gives(then=lost)] * 4, gives(1, then=lost), gives(then=lost), gives(2)])
     await resumed(fake, dataclasses.replace(QUICK, first_delay=0.5, max_delay=3.0))

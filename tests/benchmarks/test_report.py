@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import caveats, results, tables
-from benchmarks.environment import environment
-from benchmarks.histogram import Histogram
-from benchmarks.processes import placement
-from benchmarks.report import markdown, print_report
-from benchmarks.results import Header, Result, ResultsError, TraceInfo
-from benchmarks.scenario import Scenario, Setting, load
-from benchmarks.summarise import summarise
-from benchmarks.usage import NOTHING_USED, Usage
-from benchmarks.verdicts import compared
+from streamlanes.benchmarks import caveats, results, tables
+from streamlanes.benchmarks.environment import environment
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.processes import placement
+from streamlanes.benchmarks.report import markdown, print_report
+from streamlanes.benchmarks.results import Header, Result, ResultsError, TraceInfo
+from streamlanes.benchmarks.scenario import Scenario, Setting, load
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.usage import NOTHING_USED, Usage
+from streamlanes.benchmarks.verdicts import compared
 from tests.benchmarks.raw import write_raw
 
 SCENARIO = """

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.engine.decoding import Decoder, Fault
-from benchmarks.engine.runs import PIECE, SHORTEST, find_run
-from benchmarks.engine.wires.ndjson import NDJSONDecoder
-from benchmarks.engine.wires.sse import SSEDecoder
-from producers.events import Cursor, Event, Outcome
-from transports.framing import Framing, NDJSONFraming, SSEFraming
+from streamlanes.benchmarks.engine.decoding import Decoder, Fault
+from streamlanes.benchmarks.engine.runs import PIECE, SHORTEST, find_run
+from streamlanes.benchmarks.engine.wires.ndjson import NDJSONDecoder
+from streamlanes.benchmarks.engine.wires.sse import SSEDecoder
+from streamlanes.producers.events import Cursor, Event, Outcome
+from streamlanes.transports.framing import Framing, NDJSONFraming, SSEFraming
 
 WIRES: Final[dict[Callable[[], Decoder], Framing[bytes]]] = {SSEDecoder: SSEFraming(), NDJSONDecoder: NDJSONFraming()}
 WIRE: Final = st.sampled_from([*WIRES])

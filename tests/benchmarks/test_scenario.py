@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import kinds
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.kinds.load import Load
-from benchmarks.kinds.rtt import Rtt
-from benchmarks.results import FLOOR
-from benchmarks.scenario import PRODUCT_LANES, Scenario, ScenarioError, Setting, find, load, names
-from benchmarks.schedule import schedule
-from benchmarks.subjects import Contestant, entries
-from benchmarks.tasks import Again, Audience, Sessions
-from benchmarks.trace import Request, Trace
-from benchmarks.trial import TrialPlan
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.kinds.load import Load
+from streamlanes.benchmarks.kinds.rtt import Rtt
+from streamlanes.benchmarks.results import FLOOR
+from streamlanes.benchmarks.scenario import PRODUCT_LANES, Scenario, ScenarioError, Setting, find, load, names
+from streamlanes.benchmarks.schedule import schedule
+from streamlanes.benchmarks.subjects import Contestant, entries
+from streamlanes.benchmarks.tasks import Again, Audience, Sessions
+from streamlanes.benchmarks.trace import Request, Trace
+from streamlanes.benchmarks.trial import TrialPlan
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
 
 WIRES = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL, "ndjson": NDJSON}
 

@@ -20,25 +20,25 @@ from typing import Final
 
 import pytest
 
-from benchmarks import caveats, recorded
-from benchmarks.ceiling import measure, null_server
-from benchmarks.comparison import compare
-from benchmarks.histogram import Histogram
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.kinds.calibration import Calibration
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.processes import placement
-from benchmarks.records import Spec
-from benchmarks.results import AGAIN, Result
-from benchmarks.server import serving
-from benchmarks.servers.null import LANES, STREAM
-from benchmarks.shards import processes
-from benchmarks.subjects import Lane
-from benchmarks.summarise import summarise
-from benchmarks.tasks import Again
-from benchmarks.trial import Site, TrialPlan, run_trial
-from benchmarks.workload import Network, Workload
-from producers.wire import SSE
+from streamlanes.benchmarks import caveats, recorded
+from streamlanes.benchmarks.ceiling import measure, null_server
+from streamlanes.benchmarks.comparison import compare
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.kinds.calibration import Calibration
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.processes import placement
+from streamlanes.benchmarks.records import Spec
+from streamlanes.benchmarks.results import AGAIN, Result
+from streamlanes.benchmarks.server import serving
+from streamlanes.benchmarks.servers.null import LANES, STREAM
+from streamlanes.benchmarks.shards import processes
+from streamlanes.benchmarks.subjects import Lane
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.tasks import Again
+from streamlanes.benchmarks.trial import Site, TrialPlan, run_trial
+from streamlanes.benchmarks.workload import Network, Workload
+from streamlanes.producers.wire import SSE
 from tests.benchmarks.faulty_lanes import LATER, install
 
 RATE: Final = 200

@@ -12,25 +12,25 @@ from types import MappingProxyType
 import pytest
 from yarl import URL
 
-from benchmarks.engine import wires
-from benchmarks.engine.alarm import Alarm
-from benchmarks.engine.load import Load
-from benchmarks.engine.sending import Sender, sending
-from benchmarks.engine.shard import ShardError, work
-from benchmarks.expected import expect
-from benchmarks.gate import Verdict, judge
-from benchmarks.kinds.rtt import Rtt
-from benchmarks.records import Engine, Sends, Spec, dump_spec, pack, read_engines, read_sends, write_record
-from benchmarks.tasks import Sessions
-from producers import echo
-from producers.catalogue import PRODUCERS
-from producers.events import Item
-from producers.producer import Context, Producer
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
+from streamlanes.benchmarks.engine import wires
+from streamlanes.benchmarks.engine.alarm import Alarm
+from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.engine.sending import Sender, sending
+from streamlanes.benchmarks.engine.shard import ShardError, work
+from streamlanes.benchmarks.expected import expect
+from streamlanes.benchmarks.gate import Verdict, judge
+from streamlanes.benchmarks.kinds.rtt import Rtt
+from streamlanes.benchmarks.records import Engine, Sends, Spec, dump_spec, pack, read_engines, read_sends, write_record
+from streamlanes.benchmarks.tasks import Sessions
+from streamlanes.producers import echo
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.events import Item
+from streamlanes.producers.producer import Context, Producer
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
+from streamlanes.transports import discover
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.settings import Settings
 from tests.serving import serving
-from transports import discover
-from transports.service import StreamService
-from transports.settings import Settings
 
 NOWHERE = URL("http://127.0.0.1:9/send/x")
 RTT = Rtt(clients=2, messages=15, rate=200.0, size=100)

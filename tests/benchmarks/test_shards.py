@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recorded, shards
-from benchmarks.gate import Verdict
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.kinds.load import Load
-from benchmarks.kinds.rtt import Rtt
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.processes import Placement
-from benchmarks.recorded import Recorded
-from benchmarks.records import dump_spec, read_trial
-from benchmarks.shards import ShardError, drive, processes
-from benchmarks.subjects import Lane
-from benchmarks.summarise import summarise
-from benchmarks.tasks import Again
-from benchmarks.trial import Site, TrialPlan, run_trial
-from benchmarks.workload import Workload
-from producers.wire import SSE
+from streamlanes.benchmarks import recorded, shards
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.kinds.load import Load
+from streamlanes.benchmarks.kinds.rtt import Rtt
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.processes import Placement
+from streamlanes.benchmarks.recorded import Recorded
+from streamlanes.benchmarks.records import dump_spec, read_trial
+from streamlanes.benchmarks.shards import ShardError, drive, processes
+from streamlanes.benchmarks.subjects import Lane
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.tasks import Again
+from streamlanes.benchmarks.trial import Site, TrialPlan, run_trial
+from streamlanes.benchmarks.workload import Workload
+from streamlanes.producers.wire import SSE
 from tests.benchmarks.faulty import dying, hanging, refusing
 from tests.benchmarks.test_engine import spec
 
@@ -104,8 +104,8 @@ def test_a_shard_that_fails_is_the_trial_s_error_and_not_the_next_one_s(
     with processes(2, None) as executor:
         with monkeypatch.context() as patch:
             patch.setattr(shards, "work", work)
-            patch.setattr("benchmarks.trial.PATIENCE", timeout - LOAD.duration)
-            patch.setattr("benchmarks.trial.PREPARATION", 0)
+            patch.setattr("streamlanes.benchmarks.trial.PATIENCE", timeout - LOAD.duration)
+            patch.setattr("streamlanes.benchmarks.trial.PREPARATION", 0)
             plan = TrialPlan(subject=SUBJECT, workload=LOAD, round=1, seed=1)
             run_trial(plan, tmp_path / "failing", Site(ANYWHERE, executor, 2), ignore)
         assert error in (read_trial(tmp_path / "failing").error or "")

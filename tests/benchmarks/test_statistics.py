@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from benchmarks.statistics import (
+from streamlanes.benchmarks.statistics import (
     ALPHA,
     MARGIN,
     Estimate,

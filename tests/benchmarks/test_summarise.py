@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recorded
-from benchmarks.figures import percentiles
-from benchmarks.gate import Verdict
-from benchmarks.histogram import Histogram, is_supported
-from benchmarks.lanes import rows
-from benchmarks.records import read_engines
-from benchmarks.summarise import summarise
+from streamlanes.benchmarks import recorded
+from streamlanes.benchmarks.figures import percentiles
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.histogram import Histogram, is_supported
+from streamlanes.benchmarks.lanes import rows
+from streamlanes.benchmarks.records import read_engines
+from streamlanes.benchmarks.summarise import summarise
 from tests.benchmarks.raw import MS, write_raw
 
 

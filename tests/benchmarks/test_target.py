@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recorded, results
-from benchmarks.metrics import ENGINE
-from benchmarks.report import markdown
-from benchmarks.results import Header, Result
-from benchmarks.target import TargetError, check_url
-from benchmarks.verdicts import compared
+from streamlanes.benchmarks import recorded, results
+from streamlanes.benchmarks.metrics import ENGINE
+from streamlanes.benchmarks.report import markdown
+from streamlanes.benchmarks.results import Header, Result
+from streamlanes.benchmarks.target import TargetError, check_url
+from streamlanes.benchmarks.verdicts import compared
+from streamlanes.transports.app import create_app
+from streamlanes.transports.authorization import BearerToken
 from tests.serving import serve_process, serving_app
-from transports.app import create_app
-from transports.authorization import BearerToken
 
 SECRET = "s3cret-token"  # noqa: S105 (of this test's own server)
 ONE_WAY = {"latency", "lag", "queueing", "delivery", "up", "down"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.trace import Request, TraceError, read_trace
+from streamlanes.benchmarks.trace import Request, TraceError, read_trace
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 

@@ -12,24 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import recorded
-from benchmarks.kinds.broadcast import Broadcast
-from benchmarks.latency import HEAT_ROWS
-from benchmarks.processes import placement
-from benchmarks.records import write_trial
-from benchmarks.results import ALONE
-from benchmarks.run import seconds, width
-from benchmarks.scenario import find, load
-from benchmarks.schedule import schedule
-from benchmarks.shards import processes
-from benchmarks.subjects import Lane, alone
-from benchmarks.summarise import summarise
-from benchmarks.tasks import Audience
-from benchmarks.trial import Place, Site, TrialPlan, run_together
-from benchmarks.turns import GAP, OwnTime, Turns
-from benchmarks.workload import Workload, in_turn
-from producers.journal import read_journal
-from producers.wire import LONG_POLL, SSE, WEBSOCKET, Wire
+from streamlanes.benchmarks import recorded
+from streamlanes.benchmarks.kinds.broadcast import Broadcast
+from streamlanes.benchmarks.latency import HEAT_ROWS
+from streamlanes.benchmarks.processes import placement
+from streamlanes.benchmarks.records import write_trial
+from streamlanes.benchmarks.results import ALONE
+from streamlanes.benchmarks.run import seconds, width
+from streamlanes.benchmarks.scenario import find, load
+from streamlanes.benchmarks.schedule import schedule
+from streamlanes.benchmarks.shards import processes
+from streamlanes.benchmarks.subjects import Lane, alone
+from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.tasks import Audience
+from streamlanes.benchmarks.trial import Place, Site, TrialPlan, run_together
+from streamlanes.benchmarks.turns import GAP, OwnTime, Turns
+from streamlanes.benchmarks.workload import Workload, in_turn
+from streamlanes.producers.journal import read_journal
+from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET, Wire
 from tests.benchmarks.raw import MS, write_raw
 
 LANES: dict[str, Wire] = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL}

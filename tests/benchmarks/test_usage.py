@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from benchmarks.clocks import ProcessTime, process_time
-from benchmarks.usage import NOTHING_USED, Limit, limit, usage
+from streamlanes.benchmarks.clocks import ProcessTime, process_time
+from streamlanes.benchmarks.usage import NOTHING_USED, Limit, limit, usage
 
 QUARTER = 250_000_000
 

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 from playwright.async_api import Browser, Error, Page, async_playwright
 
+from streamlanes.transports.browser import browser_router
 from tests.serving import serving_app
-from transports.browser import browser_router
 
 ARGUMENTS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -12,11 +12,11 @@ from typing import Any, Final, Self, cast
 
 from playwright.async_api import Page
 
-from clients import Client, EventStream, Options
-from producers import errors
-from producers.errors import CursorExpired, Refused, RequestRejected, StreamError
-from producers.events import JSON, After, Cursor, Event, Outcome
-from producers.wire import Wire
+from streamlanes.clients import Client, EventStream, Options
+from streamlanes.producers import errors
+from streamlanes.producers.errors import CursorExpired, Refused, RequestRejected, StreamError
+from streamlanes.producers.events import JSON, After, Cursor, Event, Outcome
+from streamlanes.producers.wire import Wire
 
 CALL: Final = "([name, values]) => driver[name](...values)"
 

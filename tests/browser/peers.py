@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from websockets.asyncio.server import serve
 
-from producers.events import Event
-from producers.wire import WEBSOCKET, Wire
+from streamlanes.producers.events import Event
+from streamlanes.producers.wire import WEBSOCKET, Wire
 from tests.clients.peers import Peer, Step
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]

@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from benchmarks.relay import Cut, HalfOpen, Link, Relay, always
-from producers.errors import RequestRejected, StreamLost
+from streamlanes.benchmarks.relay import Cut, HalfOpen, Link, Relay, always
+from streamlanes.producers.errors import RequestRejected, StreamLost
+from streamlanes.transports import Settings, SharedStream, StreamService, create_app
+from streamlanes.transports.authorization import BearerToken
 from tests.browser.driver import BrowserStream, call, read
 from tests.serving import serving, serving_app
 from tests.sources import Fed, sources
-from transports import Settings, SharedStream, StreamService, create_app
-from transports.authorization import BearerToken
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

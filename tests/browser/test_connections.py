@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page
 
-from clients.messages import Ended, Gap, Message, Opened, Ping
-from producers.errors import (
+from streamlanes.clients.messages import Ended, Gap, Message, Opened, Ping
+from streamlanes.producers.errors import (
     CursorExpired,
     ProtocolViolation,
     RequestRejected,
@@ -15,8 +15,8 @@ from producers.errors import (
     StreamLost,
     UnknownStream,
 )
-from producers.events import JSON, Event, Outcome
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.producers.events import JSON, Event, Outcome
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.browser.driver import BrowserStream, Read, read
 from tests.browser.peers import peer
 from tests.clients.peers import WIRES, Peer, Step, as_message, at, numbered

@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from clients import Client, EventStream, Options
-from producers.events import Event
+from streamlanes.clients import Client, EventStream, Options
+from streamlanes.producers.events import Event
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 from tests.browser import driver
 from tests.browser.driver import BrowserStream
 from tests.contract import test_lanes
@@ -36,7 +37,6 @@ from tests.contract.test_lanes import (
 )
 from tests.serving import serving
 from tests.sources import Fed, sources
-from transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 
 __all__ = [
     "test_a_cursor_that_cannot_be_continued_is_told_before_the_first_event",

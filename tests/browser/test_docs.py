@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page
 
+from streamlanes.transports import Settings, StreamService, create_app
 from tests.serving import serving, serving_app
-from transports import Settings, StreamService, create_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

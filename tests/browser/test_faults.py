@@ -14,18 +14,18 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from benchmarks.relay import Fault, Relay, Schedule, cut_between, no_faults
-from producers.errors import ConnectionLost, InboxFull, MessageRefused, StreamEnded, StreamOrphaned
-from producers.events import Item, Outcome
-from producers.memory import MemoryLog
-from producers.producer import Producer
-from producers.wire import LONG_POLL, WEBSOCKET
+from streamlanes.benchmarks.relay import Fault, Relay, Schedule, cut_between, no_faults
+from streamlanes.producers.errors import ConnectionLost, InboxFull, MessageRefused, StreamEnded, StreamOrphaned
+from streamlanes.producers.events import Item, Outcome
+from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.producer import Producer
+from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
+from streamlanes.transports import Settings, StreamService, Transport, discover
 from tests.browser.driver import BrowserStream, call, read
 from tests.guarantees.test_send import deaf
 from tests.guarantees.world import told
 from tests.serving import serving
 from tests.sources import AWKWARD, NoParams, sources
-from transports import Settings, StreamService, Transport, discover
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

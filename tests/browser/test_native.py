@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Page
 
-from benchmarks.relay import Cut, Relay
-from producers.events import Cursor
+from streamlanes.benchmarks.relay import Cut, Relay
+from streamlanes.producers.events import Cursor
+from streamlanes.transports import Settings, SharedStream, StreamService
 from tests.browser.peers import cors, listening
 from tests.serving import serving
-from transports import Settings, SharedStream, StreamService
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

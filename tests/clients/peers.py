@@ -19,9 +19,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
-from producers.events import JSON, Cursor, Event, Outcome, parse_after
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
+from streamlanes.producers.events import JSON, Cursor, Event, Outcome, parse_after
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 EPOCH = "k3f9a2"
 WIRES = (SSE, WEBSOCKET, LONG_POLL, NDJSON)

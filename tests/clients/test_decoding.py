@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clients import longpoll, ndjson, sse, websocket
-from clients.jsonwire import Polled
-from clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
-from producers.errors import ProtocolViolation
-from producers.events import JSON, Cursor, Event, Outcome, encode_json
+from streamlanes.clients import longpoll, ndjson, sse, websocket
+from streamlanes.clients.jsonwire import Polled
+from streamlanes.clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
+from streamlanes.producers.errors import ProtocolViolation
+from streamlanes.producers.events import JSON, Cursor, Event, Outcome, encode_json
 from tests.clients.peers import EPOCH, at, json_text, poll_text, sse_text
 
 SEPARATORS = '\r\n\u2028\u2029\u0085\x0b\x0c\x1c\x1d\x1e\0\ufeff\ud800\udfff"\\}]{[,:é😀 '

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-import clients
-from clients import EventStream, LongPollClient, Options
-from clients.messages import Ended, Gap, Message, Opened, Ping
-from producers.errors import (
+from streamlanes import clients
+from streamlanes.clients import EventStream, LongPollClient, Options
+from streamlanes.clients.messages import Ended, Gap, Message, Opened, Ping
+from streamlanes.producers.errors import (
     CursorExpired,
     ProtocolViolation,
     RequestRejected,
@@ -21,8 +21,8 @@ from producers.errors import (
     StreamOrphaned,
     UnknownStream,
 )
-from producers.events import After, Event, Outcome
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.producers.events import After, Event, Outcome
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.clients.peers import WIRES, Peer, Step, as_message, at, numbered, peer
 
 OPEN = Opened(at(0), 15)

@@ -11,11 +11,11 @@ from itertools import accumulate
 
 import pytest
 
-import clients
-from clients import Options
-from clients.messages import Ended, Message, Opened, Received
-from producers.events import Cursor, Event, Outcome
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.clients.messages import Ended, Message, Opened, Received
+from streamlanes.producers.events import Cursor, Event, Outcome
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.clients.peers import MEDIA_TYPES, as_message, at, json_text, listening, poll_text, response_head, sse_text
 
 CLIENTS = clients.discover()

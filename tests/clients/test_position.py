@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from clients import discover
-from clients.messages import Ended, Gap, Message, Opened, Ping, Received
-from clients.position import Position
-from producers.errors import CursorExpired, InvalidCursor, ProtocolViolation, StreamFailed, StreamOrphaned
-from producers.events import After, Cursor, Event, Outcome
-from producers.wire import Wire
+from streamlanes.clients import discover
+from streamlanes.clients.messages import Ended, Gap, Message, Opened, Ping, Received
+from streamlanes.clients.position import Position
+from streamlanes.producers.errors import CursorExpired, InvalidCursor, ProtocolViolation, StreamFailed, StreamOrphaned
+from streamlanes.producers.events import After, Cursor, Event, Outcome
+from streamlanes.producers.wire import Wire
 from tests.clients.peers import WIRES, as_message, at, numbered
 
 OPEN = Opened(at(0), 15)

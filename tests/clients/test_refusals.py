@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients import LongPollClient
-from clients.address import Address
-from clients.options import Options
-from clients.refusals import refused_with_code, refused_with_status
-from producers.backoff import seconds_until
-from producers.errors import (
+from streamlanes.clients import LongPollClient
+from streamlanes.clients.address import Address
+from streamlanes.clients.options import Options
+from streamlanes.clients.refusals import refused_with_code, refused_with_status
+from streamlanes.producers.backoff import seconds_until
+from streamlanes.producers.errors import (
     ConnectionLost,
     CursorExpired,
     ProtocolViolation,

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-import clients
-from clients import EventStream, Options
-from clients.address import Address
-from clients.refusals import not_taken
-from producers.errors import (
+from streamlanes import clients
+from streamlanes.clients import EventStream, Options
+from streamlanes.clients.address import Address
+from streamlanes.clients.refusals import not_taken
+from streamlanes.producers.errors import (
     ConnectionLost,
     InboxFull,
     InvalidItem,
@@ -22,11 +22,11 @@ from producers.errors import (
     StreamError,
     UnknownStream,
 )
-from producers.events import JSON, encode_json
-from producers.wire import WEBSOCKET
+from streamlanes.producers.events import JSON, encode_json
+from streamlanes.producers.wire import WEBSOCKET
+from streamlanes.transports import Settings, SharedStream, StreamService, discover
 from tests.serving import serving
 from tests.sources import sources
-from transports import Settings, SharedStream, StreamService, discover
 
 CLIENTS = {name: clients.discover()[transport.wire] for name, transport in discover().items()}
 MESSAGES: tuple[JSON, ...] = ("hi", 1, None, {"a": [1.5, "ü\u2028\n"]}, "x" * 10_000, "\ud800")

@@ -12,11 +12,11 @@ from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
-import clients
-from clients import Options, Started, discovery, lanes, sse, start
-from producers.errors import ConnectionLost, ProtocolViolation, Refused, RequestRejected, StreamError
-from producers.events import JSON
-from producers.wire import Wire
+from streamlanes import clients
+from streamlanes.clients import Options, Started, discovery, lanes, sse, start
+from streamlanes.producers.errors import ConnectionLost, ProtocolViolation, Refused, RequestRejected, StreamError
+from streamlanes.producers.events import JSON
+from streamlanes.producers.wire import Wire
 from tests.clients.peers import WIRES, at, compact, listening, response_head
 
 

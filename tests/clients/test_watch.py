@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from producers.events import Event
 from streamlanes.__main__ import main
-from streamlanes.watch import Screen
+from streamlanes.command.watch import Screen
+from streamlanes.producers.events import Event
+from streamlanes.transports import Settings, SharedStream, StreamService
 from tests.serving import serving
 from tests.sources import AWKWARD, sources
-from transports import Settings, SharedStream, StreamService
 
 
 @pytest.fixture

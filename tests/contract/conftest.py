@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-import clients
-from clients import Client, Options
+from streamlanes import clients
+from streamlanes.clients import Client, Options
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 from tests.serving import serving
 from tests.sources import Fed, sources
-from transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 
 TRANSPORTS = {**discover(), **baselines.discover()}
 

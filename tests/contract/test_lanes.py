@@ -10,14 +10,14 @@ import pytest
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
-from clients import Client, EventStream, Options
-from producers.errors import CursorExpired, StreamFailed, StreamOrphaned, UnknownStream
-from producers.events import After, Cursor, Event, Outcome, encode_json
-from producers.log import Batch
-from producers.producer import Context
-from producers.wire import WEBSOCKET, WS_BAD_PARAMETERS
+from streamlanes.clients import Client, EventStream, Options
+from streamlanes.producers.errors import CursorExpired, StreamFailed, StreamOrphaned, UnknownStream
+from streamlanes.producers.events import After, Cursor, Event, Outcome, encode_json
+from streamlanes.producers.log import Batch
+from streamlanes.producers.producer import Context
+from streamlanes.producers.wire import WEBSOCKET, WS_BAD_PARAMETERS
+from streamlanes.transports import StreamService, Transport
 from tests.sources import AWKWARD, Fed
-from transports import StreamService, Transport
 
 AT_ONCE = 5.0
 """Seconds; far below a heartbeat, a poll's wait, and every time-out that could hide a reader that was not told."""

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import httpx
 
-from demos.control import create_control
-from demos.crowd import CrowdProcess
-from demos.serving import PageServer
-from demos.stage import Stage, staged
-from transports.server import bind, url_of
+from streamlanes.demos.control import create_control
+from streamlanes.demos.crowd import CrowdProcess
+from streamlanes.demos.serving import PageServer
+from streamlanes.demos.stage import Stage, staged
+from streamlanes.transports.server import bind, url_of
 
 DEADLINE: Final = 45.0
 CHOSEN: Final = ["sse", "ws", "poll"]

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from streamlanes.demo import demo
+from streamlanes.command.demo import demo
 from tests.benchmarks.living import left_of, marked
 
 COMMAND = [sys.executable, "-m", "streamlanes", "demo"]

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-import clients
-from demos.control import MAX_OFFSET
-from demos.crowd import MAX_READERS
-from producers.events import Cursor
+from streamlanes import clients
+from streamlanes.demos.control import MAX_OFFSET
+from streamlanes.demos.crowd import MAX_READERS
+from streamlanes.producers.events import Cursor
+from streamlanes.transports import discover
+from streamlanes.transports.baselines import discover as discover_baselines
 from tests.demos.staging import CHOSEN, DEADLINE, Demo, demonstrating, until
-from transports import discover
-from transports.baselines import discover as discover_baselines
 
 
 async def test_every_route_does_what_it_says(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import ProcessError
-from demos.crowd import CrowdProcess
-from demos.readers import Counts, Link
+from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.demos.crowd import CrowdProcess
+from streamlanes.demos.readers import Counts, Link
 from tests.demos.staging import DEADLINE
 
 
@@ -37,7 +37,7 @@ async def test_readers_of_a_process_that_is_killed_are_counted(tmp_path: Path) -
 
 def kill_readers() -> None:
     for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        if b"demos.readers" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if b"streamlanes.demos.readers" in Path(f"/proc/{child}/cmdline").read_bytes():
             os.kill(int(child), signal.SIGKILL)
 
 

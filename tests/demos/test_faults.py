@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-import clients
-from benchmarks.processes import ProcessError
-from clients import EventStream, Options
-from demos.network import BUFFER_SECONDS, HELD, Network
-from demos.stage import Lane, Stage, staged
-from producers.errors import UnknownStream
+from streamlanes import clients
+from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.clients import EventStream, Options
+from streamlanes.demos.network import BUFFER_SECONDS, HELD, Network
+from streamlanes.demos.stage import Lane, Stage, staged
+from streamlanes.producers.errors import UnknownStream
 from tests.benchmarks.living import is_gone
 from tests.demos.staging import DEADLINE
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from demos.folder import PREFIX, sweep, temporary_folder
+from streamlanes.demos.folder import PREFIX, sweep, temporary_folder
 
-HOLDER = "import signal\nfrom demos.folder import *\nwith temporary_folder() as f: print(f, flush=True); signal.pause()"
+HOLDER = (
+    "import signal\nfrom streamlanes.demos.folder import *\n"
+    "with temporary_folder() as f: print(f, flush=True); signal.pause()"
+)
 
 
 def test_a_killed_programs_folder_goes_with_the_next_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

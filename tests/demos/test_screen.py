@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from demos.digests import REMEMBERED, Digest, agreement
-from demos.latencies import EVENTS, WINDOW_NS, Latencies
-from demos.reading import Phase
-from demos.screen import BARS, SCALE, Column, Screen, bar, kilobytes, milliseconds, spark
-from demos.terminal import KEYS
-from producers.events import Event
+from streamlanes.demos.digests import REMEMBERED, Digest, agreement
+from streamlanes.demos.latencies import EVENTS, WINDOW_NS, Latencies
+from streamlanes.demos.reading import Phase
+from streamlanes.demos.screen import BARS, SCALE, Column, Screen, bar, kilobytes, milliseconds, spark
+from streamlanes.demos.terminal import KEYS
+from streamlanes.producers.events import Event
 
 MS = 1_000_000
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transports import Transport, discover
+from streamlanes.transports import Transport, discover
 
 TRANSPORTS = discover()
 

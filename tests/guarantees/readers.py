@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from producers.wire import LONG_POLL, WEBSOCKET
-from transports import Transport
+from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
+from streamlanes.transports import Transport
 
 RECEIVE_BUFFER: Final = 4096
 """A small one, so that little is on its way to a reader that takes nothing."""

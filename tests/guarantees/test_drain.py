@@ -15,15 +15,15 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-import clients
-from clients import Options
-from producers.errors import CursorExpired, Refused, StreamError, StreamOrphaned
-from producers.wire import LONG_POLL
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.producers.errors import CursorExpired, Refused, StreamError, StreamOrphaned
+from streamlanes.producers.wire import LONG_POLL
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
+from streamlanes.transports.server import server
 from tests.guarantees.readers import address, connect, ends_at, request, until
 from tests.serving import serve_process, serving, serving_app
 from tests.sources import sources
-from transports import Settings, SharedStream, StreamService, Transport, create_app, discover
-from transports.server import server
 
 TRANSPORTS = discover()
 NEWS = ("--stream", "news=ticker,rate=2")

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from clients import EventStream, Options
-from clients.options import OnGap
-from producers.errors import CursorExpired
-from producers.events import After, Cursor, Item, Outcome
-from producers.log import Retention
-from producers.wire import LONG_POLL
+from streamlanes.clients import EventStream, Options
+from streamlanes.clients.options import OnGap
+from streamlanes.producers.errors import CursorExpired
+from streamlanes.producers.events import After, Cursor, Item, Outcome
+from streamlanes.producers.log import Retention
+from streamlanes.producers.wire import LONG_POLL
+from streamlanes.transports import Settings
+from streamlanes.transports.sessions import Session
 from tests.guarantees.world import CLIENTS, LANES, World, world
-from transports import Settings
-from transports.sessions import Session
 
 KEPT = 10
 

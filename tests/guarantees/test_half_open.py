@@ -8,13 +8,13 @@ from functools import partial
 
 import httpx
 
-import clients
-from benchmarks.relay import Relay
-from clients import EventStream, LongPollClient, Options
-from producers.wire import LONG_POLL
+from streamlanes import clients
+from streamlanes.benchmarks.relay import Relay
+from streamlanes.clients import EventStream, LongPollClient, Options
+from streamlanes.producers.wire import LONG_POLL
+from streamlanes.transports import Transport, discover
 from tests.guarantees.readers import address, connect, deafen, gone_from_kernel, open_files, request, server_ends, until
 from tests.serving import serve_process
-from transports import Transport, discover
 
 TRANSPORTS = discover()
 HEARTBEAT = 1.0

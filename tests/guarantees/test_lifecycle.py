@@ -9,16 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
-import clients
-from clients import Options
-from producers.errors import Refused, StreamFailed, UnknownStream
-from producers.events import After, Item, Outcome
-from producers.memory import TOMBSTONE_SECONDS, MemoryLog
-from producers.producer import Context, Producer
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.producers.errors import Refused, StreamFailed, UnknownStream
+from streamlanes.producers.events import After, Item, Outcome
+from streamlanes.producers.memory import TOMBSTONE_SECONDS, MemoryLog
+from streamlanes.producers.producer import Context, Producer
+from streamlanes.transports import Settings, StreamService, Transport, discover
+from streamlanes.transports.admission import POLL_PRESENCE
 from tests.serving import serving
 from tests.sources import Fed, NoParams, sources
-from transports import Settings, StreamService, Transport, discover
-from transports.admission import POLL_PRESENCE
 
 TRANSPORTS = discover()
 TTL = 300.0

@@ -10,11 +10,12 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-import clients
-from clients import Options
-from producers.errors import StreamFailed
-from producers.wire import LONG_POLL, SSE, WEBSOCKET
-from streamlanes.serve import read_settings
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.command.serve import read_settings
+from streamlanes.producers.errors import StreamFailed
+from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport
 from tests.guarantees.wires import (
     UPGRADE,
     connected,
@@ -30,7 +31,6 @@ from tests.guarantees.wires import (
     until,
 )
 from tests.sources import Fed, sources
-from transports import Settings, SharedStream, StreamService, Transport
 
 OVER = Settings(max_readers=3, max_connections=5)
 
@@ -105,7 +105,7 @@ async def test_an_event_source_is_asked_to_come_back_instead() -> None:
 
 
 def _lanes() -> list[Transport]:
-    from transports import discover
+    from streamlanes.transports import discover
 
     return list(discover().values())
 
@@ -211,7 +211,7 @@ async def test_a_body_is_bounded_on_every_route(path: str, chunked: bool) -> Non
 
 
 async def test_a_body_that_stays_away_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transports.body.BodyLimit.__init__.__kwdefaults__", {"seconds": 0.1})
+    monkeypatch.setattr("streamlanes.transports.body.BodyLimit.__init__.__kwdefaults__", {"seconds": 0.1})
     async with served(StreamService()) as (url, http):
         session = await start(http, "echo")
         for target in ("/start", f"/send/{session}"):

@@ -12,16 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-import clients
-from clients import Options
-from producers.errors import StreamError
-from producers.wire import LONG_POLL, WEBSOCKET
-from streamlanes.logs import KeyValues
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.command.logs import KeyValues
+from streamlanes.producers.errors import StreamError
+from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
+from streamlanes.transports import Settings, StreamService, Transport, discover
+from streamlanes.transports.metrics import BUCKETS, LaneMetrics
 from tests.guarantees.wires import served, start, until
 from tests.serving import serve_process
 from tests.sources import Fed, sources
-from transports import Settings, StreamService, Transport, discover
-from transports.metrics import BUCKETS, LaneMetrics
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.relay import Cut, DropResponse, Fault, Link, Relay, Reset, Schedule, Shape, Stall
-from clients import Options
-from producers.events import Cursor, Event, Item, Outcome
+from streamlanes.benchmarks.relay import Cut, DropResponse, Fault, Link, Relay, Reset, Schedule, Shape, Stall
+from streamlanes.clients import Options
+from streamlanes.producers.events import Cursor, Event, Item, Outcome
+from streamlanes.transports import Settings
 from tests.guarantees.world import CLIENTS, LANES, World, world
 from tests.sources import AWKWARD
-from transports import Settings
 
 OPTIONS = Options(first_delay=0.001, max_delay=0.002, attempts=1000, open_timeout=5)
 ITEMS = (*(Item(n) for n in range(20)), *AWKWARD, *(Item("x" * n, "tick") for n in range(0, 3000, 100)))

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 
-import clients
-from clients import Options
-from producers.errors import InvalidItem, MessageTooLarge
-from producers.events import JSON, Item, encode_json
-from producers.inbox import parse_json
-from producers.producer import Context, Producer
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.producers.errors import InvalidItem, MessageTooLarge
+from streamlanes.producers.events import JSON, Item, encode_json
+from streamlanes.producers.inbox import parse_json
+from streamlanes.producers.producer import Context, Producer
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport
 from tests.guarantees.wires import served, start
 from tests.sources import NoParams, sources
 from tests.strategies import JSON_VALUES
-from transports import Settings, SharedStream, StreamService, Transport
 
 SMALL = Settings(max_inbox=3, max_message_bytes=100)
 

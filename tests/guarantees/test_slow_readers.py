@@ -12,7 +12,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from producers.wire import LONG_POLL
+from streamlanes.producers.wire import LONG_POLL
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 from tests.guarantees.readers import (
     Crowd,
     connect,
@@ -24,7 +25,6 @@ from tests.guarantees.readers import (
     until,
 )
 from tests.serving import serve_process, serving, serving_app
-from transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 
 TRANSPORTS = discover()
 STREAMING = [transport for transport in TRANSPORTS.values() if transport.wire != LONG_POLL]

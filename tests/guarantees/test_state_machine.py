@@ -26,15 +26,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import clients
-from benchmarks.relay import Cut, Direction, DropResponse, Fault, Link, Relay, Reset, no_faults
-from clients import Client, EventStream, Options
-from producers.errors import CursorExpired, StreamFailed, UnknownStream
-from producers.events import After, Cursor, Event, Item, Outcome, encode_json
-from producers.log import Retention
+from streamlanes import clients
+from streamlanes.benchmarks.relay import Cut, Direction, DropResponse, Fault, Link, Relay, Reset, no_faults
+from streamlanes.clients import Client, EventStream, Options
+from streamlanes.producers.errors import CursorExpired, StreamFailed, UnknownStream
+from streamlanes.producers.events import After, Cursor, Event, Item, Outcome, encode_json
+from streamlanes.producers.log import Retention
+from streamlanes.transports import Settings, discover
+from streamlanes.transports.sessions import Session
 from tests.guarantees.world import LANES, World, world
-from transports import Settings, discover
-from transports.sessions import Session
 
 RETENTION = Retention(max_events=12, max_bytes=40_000, max_age=100, max_event_bytes=20_000)
 SETTINGS = Settings(retain_events=12, retain_bytes=40_000, retain_seconds=100, max_event_bytes=20_000, session_ttl=3600)

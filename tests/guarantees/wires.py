@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from producers.wire import WEBSOCKET
+from streamlanes.producers.wire import WEBSOCKET
+from streamlanes.transports import StreamService, Transport
 from tests.serving import serving
-from transports import StreamService, Transport
 
 TIMEOUT: Final = 15.0
 UPGRADE: Final = (

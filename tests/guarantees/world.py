@@ -13,14 +13,14 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import clients
-from benchmarks.relay import Link, Relay, no_faults
-from producers.events import Item
-from producers.memory import MemoryLog
-from producers.producer import Context, Producer
+from streamlanes import clients
+from streamlanes.benchmarks.relay import Link, Relay, no_faults
+from streamlanes.producers.events import Item
+from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.producer import Context, Producer
+from streamlanes.transports import Settings, StreamService, discover
 from tests.serving import serving
 from tests.sources import NoParams
-from transports import Settings, StreamService, discover
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from pytest_benchmark.session import BenchmarkSession
 
-from producers.events import Event
+from streamlanes.producers.events import Event
 from tests.micro import baseline
 from tests.micro.baseline import Run, Shown
 from tests.micro.streams import make_events

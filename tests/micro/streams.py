@@ -8,11 +8,11 @@ from typing import Final, TypeVar
 
 from websockets.frames import Frame, Opcode
 
-from producers.events import Cursor, Event, encode_json
-from producers.log import Batch
-from producers.ticker import payload
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
-from transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events
+from streamlanes.producers.events import Cursor, Event, encode_json
+from streamlanes.producers.log import Batch
+from streamlanes.producers.ticker import payload
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ import httpx
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from clients import longpoll, ndjson, sse, websocket
-from clients.messages import Message, Received
-from producers.events import Event
-from producers.wire import LONG_POLL, NDJSON, SSE, Wire
+from streamlanes.clients import longpoll, ndjson, sse, websocket
+from streamlanes.clients.messages import Message, Received
+from streamlanes.producers.events import Event
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, Wire
+from streamlanes.transports.framing import WebSocketFraming
 from tests.micro.streams import BODIES, EPOCH, finished
-from transports.framing import WebSocketFraming
 
 
 class Body(httpx.AsyncByteStream):

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.engine.decoding import Events
-from benchmarks.engine.frames import Frames
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.wires.long_poll import LongPollDecoder
-from benchmarks.engine.wires.ndjson import NDJSONDecoder
-from benchmarks.engine.wires.sse import SSEDecoder
-from benchmarks.engine.wires.websocket import WebSocketDecoder
-from producers.events import Event
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.benchmarks.engine.decoding import Events
+from streamlanes.benchmarks.engine.frames import Frames
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.wires.long_poll import LongPollDecoder
+from streamlanes.benchmarks.engine.wires.ndjson import NDJSONDecoder
+from streamlanes.benchmarks.engine.wires.sse import SSEDecoder
+from streamlanes.benchmarks.engine.wires.websocket import WebSocketDecoder
+from streamlanes.producers.events import Event
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.micro.streams import BODIES, EPOCH
 
 READERS: dict[Wire, Callable[[bytes], Events]] = {

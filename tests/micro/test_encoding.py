@@ -6,7 +6,7 @@ import json
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from producers.events import Event, encode_json
+from streamlanes.producers.events import Event, encode_json
 from tests.micro.streams import make_values
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from producers.events import Event
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.producers.events import Event
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes.transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming
 from tests.micro.streams import EPOCH, frame_poll
-from transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming
 
 FRAMINGS: dict[Wire, Callable[[str, Sequence[Event]], bytes | tuple[str, ...]]] = {
     SSE: SSEFraming().events,

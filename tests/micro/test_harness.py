@@ -10,13 +10,13 @@ from itertools import pairwise
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.expected import Expected
-from benchmarks.gate import judge
-from benchmarks.histogram import Histogram
-from benchmarks.join import Times, join
-from benchmarks.records import Column
-from benchmarks.statistics import holm, interval, p_value, paired
-from producers.journal import Stamp
+from streamlanes.benchmarks.expected import Expected
+from streamlanes.benchmarks.gate import judge
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.join import Times, join
+from streamlanes.benchmarks.records import Column
+from streamlanes.benchmarks.statistics import holm, interval, p_value, paired
+from streamlanes.producers.journal import Stamp
 from tests.benchmarks.raw import checksum, reader
 
 DELIVERIES = 10_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from producers.events import Event, Item
-from producers.log import Retention
-from producers.memory import MemoryLog
+from streamlanes.producers.events import Event, Item
+from streamlanes.producers.log import Retention
+from streamlanes.producers.memory import MemoryLog
 from tests.micro.streams import finished, make_values
 
 

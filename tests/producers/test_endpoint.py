@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from producers import upstream
-from producers.endpoint import MAX_TEXT, Endpoint
-from producers.events import JSON
+from streamlanes.producers import upstream
+from streamlanes.producers.endpoint import MAX_TEXT, Endpoint
+from streamlanes.producers.events import JSON
 
 URL = "https://api.example.com/v1/chat/completions"
 BODIES: dict[str, dict[str, JSON]] = {
@@ -117,17 +117,17 @@ def test_an_endpoint_shows_no_key() -> None:
 
 def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx_sse", None)
-    monkeypatch.delitem(sys.modules, "producers.upstream")
+    monkeypatch.delitem(sys.modules, "streamlanes.producers.upstream")
     with pytest.raises(ModuleNotFoundError, match=r"httpx_sse\): pip install 'streamlanes\[upstream\]'"):
-        importlib.import_module("producers.upstream")
+        importlib.import_module("streamlanes.producers.upstream")
 
 
 def test_the_catalogue_and_a_server_need_none_of_them() -> None:
     source = """
 import sys
 sys.modules.update(httpx=None, httpx_sse=None)
-from producers.catalogue import PRODUCERS
-from transports import create_app
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.transports import create_app
 create_app()
 print(*PRODUCERS)
 """

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.errors import InvalidCursor, InvalidItem
-from producers.events import JSON, Cursor, check_type, encode_json, parse_after
+from streamlanes.producers.errors import InvalidCursor, InvalidItem
+from streamlanes.producers.events import JSON, Cursor, check_type, encode_json, parse_after
 from tests.strategies import JSON_VALUES
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.errors import CursorExpired, InvalidItem, StreamEnded, UnknownStream
-from producers.events import After, Cursor, Item, Outcome
-from producers.log import Batch, Retention
-from producers.memory import TOMBSTONE_SECONDS, MemoryLog
+from streamlanes.producers.errors import CursorExpired, InvalidItem, StreamEnded, UnknownStream
+from streamlanes.producers.events import After, Cursor, Item, Outcome
+from streamlanes.producers.log import Batch, Retention
+from streamlanes.producers.memory import TOMBSTONE_SECONDS, MemoryLog
 
 ROOM = Retention()
 

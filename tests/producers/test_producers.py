@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from producers.catalogue import PRODUCERS
-from producers.events import Item, encode_json
-from producers.producer import Context
-from producers.tokens import SAMPLE, split
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.events import Item, encode_json
+from streamlanes.producers.producer import Context
+from streamlanes.producers.tokens import SAMPLE, split
 
 
 async def items(producer: str, start_ns: int = 0, **params: object) -> list[Item]:

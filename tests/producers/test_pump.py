@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from producers.events import Cursor, Item
-from producers.journal import Journal, read_journal
-from producers.log import Retention
-from producers.memory import MemoryLog
-from producers.pacing import LoopPacer
-from producers.pump import MAX_BATCH, pump
+from streamlanes.producers.events import Cursor, Item
+from streamlanes.producers.journal import Journal, read_journal
+from streamlanes.producers.log import Retention
+from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.pacing import LoopPacer
+from streamlanes.producers.pump import MAX_BATCH, pump
 
 
 class RecordingLog(MemoryLog):

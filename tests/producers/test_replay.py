@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from producers import replay
-from producers.catalogue import PRODUCERS, with_recordings
-from producers.events import Item
-from producers.producer import Context
-from producers.replay import Recorded, Recording, RecordingError, read_recording
+from streamlanes.producers import replay
+from streamlanes.producers.catalogue import PRODUCERS, with_recordings
+from streamlanes.producers.events import Item
+from streamlanes.producers.producer import Context
+from streamlanes.producers.replay import Recorded, Recording, RecordingError, read_recording
 
 RECORDING = Recording((Recorded(0, "message", "a"), Recorded(0, "note", [1]), Recorded(2_500_000_000, "message", None)))
 

@@ -10,11 +10,11 @@ from contextlib import aclosing
 
 import pytest
 
-from producers import upstream
-from producers.endpoint import Endpoint
-from producers.errors import UpstreamFailed
-from producers.events import Item
-from producers.producer import Context
+from streamlanes.producers import upstream
+from streamlanes.producers.endpoint import Endpoint
+from streamlanes.producers.errors import UpstreamFailed
+from streamlanes.producers.events import Item
+from streamlanes.producers.producer import Context
 from tests.completions import (
     DONE,
     Api,

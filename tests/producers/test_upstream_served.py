@@ -11,15 +11,15 @@ from typing import Any, Final
 import httpx
 import pytest
 
-import clients
-from producers import upstream
-from producers.catalogue import PRODUCERS
-from producers.endpoint import Endpoint, UpstreamParams
-from producers.errors import StreamFailed
-from producers.producer import Producer
+from streamlanes import clients
+from streamlanes.producers import upstream
+from streamlanes.producers.catalogue import PRODUCERS
+from streamlanes.producers.endpoint import Endpoint, UpstreamParams
+from streamlanes.producers.errors import StreamFailed
+from streamlanes.producers.producer import Producer
+from streamlanes.transports import Settings, StreamService, create_app, discover
 from tests.completions import Api, answering, chunk, completions, holding, refusing, saying
 from tests.serving import serving
-from transports import Settings, StreamService, create_app, discover
 
 KEY: Final = "sk-s3cret-of-the-operator"
 TEXTS: Final = ("Zwölf", " 🙂", "\n")

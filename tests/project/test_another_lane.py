@@ -25,12 +25,12 @@ from typing import Final
 from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
-from producers.events import parse_after
-from producers.wire import NDJSON, Wire
-from transports import StreamService, Transport
-from transports.follow import StreamingLane
-from transports.framing import WebSocketFraming
-from transports.problems import ProblemRoute
+from streamlanes.producers.events import parse_after
+from streamlanes.producers.wire import NDJSON, Wire
+from streamlanes.transports import StreamService, Transport
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.framing import WebSocketFraming
+from streamlanes.transports.problems import ProblemRoute
 
 
 @dataclass(frozen=True)

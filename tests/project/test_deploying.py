@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from starlette.requests import HTTPConnection
 
-import clients
-from clients import Options, start
-from producers.errors import RequestRejected, StreamOrphaned
-from transports import Transport, discover
-from transports.authorization import Authorize, Forbidden, Unauthenticated
-from transports.server import bind, url_of
+from streamlanes import clients
+from streamlanes.clients import Options, start
+from streamlanes.producers.errors import RequestRejected, StreamOrphaned
+from streamlanes.transports import Transport, discover
+from streamlanes.transports.authorization import Authorize, Forbidden, Unauthenticated
+from streamlanes.transports.server import bind, url_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
 APP, HOOK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import async_playwright
 
-from streamlanes.upstreams import upstream_producers
+from streamlanes.command.upstreams import upstream_producers
 from tests.benchmarks.html.test_browser import ARGUMENTS
 from tests.completions import answering, completions, saying
 from tests.serving import serving_app

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results
-from benchmarks.comparison import compare
-from benchmarks.records import pack, read_engines, write_record
-from benchmarks.summarise import summarise
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.comparison import compare
+from streamlanes.benchmarks.records import pack, read_engines, write_record
+from streamlanes.benchmarks.summarise import summarise
 from tests.benchmarks import synthetic
 from tests.benchmarks.raw import MS, write_raw
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-import clients
-from producers.errors import StreamOrphaned
-from producers.journal import read_journal
+from streamlanes import clients
+from streamlanes.producers.errors import StreamOrphaned
+from streamlanes.producers.journal import read_journal
+from streamlanes.transports import Transport, baselines, discover
+from streamlanes.transports.server import bind
 from tests.serving import serve_process
-from transports import Transport, baselines, discover
-from transports.server import bind
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:

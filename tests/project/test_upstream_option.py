@@ -10,7 +10,7 @@ import click
 import httpx
 import pytest
 
-from streamlanes.upstreams import upstream_producers
+from streamlanes.command.upstreams import upstream_producers
 from tests.completions import answering, completions, refusing, saying
 from tests.serving import serve_process
 
@@ -50,8 +50,8 @@ def test_bad_usage_says_what_to_do_without_the_key(
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
-    monkeypatch.delitem(sys.modules, "producers.upstream", raising=False)
-    monkeypatch.delattr("producers.upstream", raising=False)
+    monkeypatch.delitem(sys.modules, "streamlanes.producers.upstream", raising=False)
+    monkeypatch.delattr("streamlanes.producers.upstream", raising=False)
     assert upstream_producers([]) == {}
     with pytest.raises(click.UsageError, match=r"pip install 'streamlanes\[upstream\]'"):
         upstream_producers([f"talk={URL}"])

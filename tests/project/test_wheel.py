@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"producers", "transports", "clients", "benchmarks", "demos", "streamlanes"}
+PACKAGES = ("producers", "transports", "clients", "benchmarks", "demos", "command")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -29,11 +29,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_has_the_named_packages_and_nothing_else(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
+def test_the_wheel_has_the_packages_below_one_name_and_nothing_else(wheel: Path) -> None:
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    assert {name.split("/")[0] for name in names} == {"streamlanes"}
+    below = {name.split("/")[1] for name in names}
+    assert below == {*PACKAGES, "__init__.py", "__main__.py", "py.typed"}
     tracked = run("git", "ls-files", *PACKAGES, cwd=ROOT).split() if (ROOT / ".git").exists() else []
-    assert set(tracked) <= set(names)
+    assert {f"streamlanes/{name}" for name in tracked} <= set(names)
+
+
+def test_a_checkout_has_what_the_wheel_has() -> None:
+    home = ROOT / "src" / "streamlanes"
+    assert {link.name: link.resolve() for link in home.iterdir() if link.is_symlink()} == {
+        name: ROOT / name for name in PACKAGES
+    }
 
 
 @pytest.mark.timeout(120)

@@ -11,15 +11,15 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect as connect_websocket
 
-import clients
-from clients import Options
-from producers.events import Event, Item, encode_json
-from producers.memory import MemoryLog
+from streamlanes import clients
+from streamlanes.clients import Options
+from streamlanes.producers.events import Event, Item, encode_json
+from streamlanes.producers.memory import MemoryLog
+from streamlanes.transports import Settings, StreamService, Transport, baselines, create_app, discover
+from streamlanes.transports.baselines.messages import QUEUED, MessageFraming, ReaderQueue, parsed
+from streamlanes.transports.follow import StreamingLane
 from tests.serving import serving
 from tests.sources import AWKWARD, Fed, sources
-from transports import Settings, StreamService, Transport, baselines, create_app, discover
-from transports.baselines.messages import QUEUED, MessageFraming, ReaderQueue, parsed
-from transports.follow import StreamingLane
 
 LANES = baselines.discover()
 STREAMING = sorted(name for name, transport in LANES.items() if transport.wire != "long-poll")
@@ -94,7 +94,7 @@ async def test_each_event_is_serialised_for_each_reader(
         return json.dumps(value, separators=(",", ":"))
 
     for module in ("sse_usual", "ws_usual", "sse_fastapi", "poll_single"):
-        monkeypatch.setattr(f"transports.baselines.{module}.encode_json", counting)
+        monkeypatch.setattr(f"streamlanes.transports.baselines.{module}.encode_json", counting)
     session = await service.start("fed", {})
     client = clients.discover()[LANES[name].wire]
 

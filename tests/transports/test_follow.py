@@ -7,15 +7,15 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from producers.errors import CursorExpired
-from producers.events import Item
-from producers.memory import MemoryLog
+from streamlanes.producers.errors import CursorExpired
+from streamlanes.producers.events import Item
+from streamlanes.producers.memory import MemoryLog
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.framing import NDJSONFraming
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.sessions import Session
+from streamlanes.transports.settings import Settings
 from tests.sources import Fed, sources
-from transports.follow import StreamingLane
-from transports.framing import NDJSONFraming
-from transports.service import StreamService
-from transports.sessions import Session
-from transports.settings import Settings
 
 HEARTBEAT = 0.2
 """Seconds; short, since these tests wait for it."""

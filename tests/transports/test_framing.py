@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.events import Cursor, Event, Outcome
-from producers.log import Batch
-from tests.strategies import event_lists
-from transports.framing import (
+from streamlanes.producers.events import Cursor, Event, Outcome
+from streamlanes.producers.log import Batch
+from streamlanes.transports.framing import (
     Cut,
     FrameCache,
     NDJSONFraming,
@@ -22,6 +21,7 @@ from transports.framing import (
     poll_body,
     poll_events,
 )
+from tests.strategies import event_lists
 
 AT = Cursor("k3f9a2", 17)
 

@@ -12,15 +12,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-import clients
-from producers.events import Item
+from streamlanes import clients
+from streamlanes.producers.events import Item
+from streamlanes.transports.app import create_app
+from streamlanes.transports.poll import LongPollLane
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.sessions import SharedStream
+from streamlanes.transports.settings import Settings
 from tests.serving import serving, serving_app
 from tests.sources import Fed, sources
-from transports.app import create_app
-from transports.poll import LongPollLane
-from transports.service import StreamService
-from transports.sessions import SharedStream
-from transports.settings import Settings
 
 EVENT_SOURCE = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}  # what Chromium sends
 

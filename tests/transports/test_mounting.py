@@ -10,9 +10,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from streamlanes.transports import StreamService, mount, ndjson, sse
+from streamlanes.transports.authorization import BearerToken
 from tests.serving import serving_app
-from transports import StreamService, mount, ndjson, sse
-from transports.authorization import BearerToken
 
 pytestmark = pytest.mark.timeout(20)
 

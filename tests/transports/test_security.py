@@ -23,15 +23,21 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from producers.wire import WEBSOCKET, WS_FORBIDDEN, WS_UNAUTHENTICATED
+from streamlanes.producers.wire import WEBSOCKET, WS_FORBIDDEN, WS_UNAUTHENTICATED
+from streamlanes.transports import SharedStream, StreamService, discover
+from streamlanes.transports.app import sessions_router
+from streamlanes.transports.authority import AllowedHosts, Authority, Origin
+from streamlanes.transports.authorization import (
+    Authorize,
+    BearerToken,
+    Forbidden,
+    Unauthenticated,
+    selected_subprotocol,
+)
+from streamlanes.transports.security import SECURITY_HEADERS, Security, secured
+from streamlanes.transports.settings import Settings
 from tests.serving import serving_app
 from tests.sources import AWKWARD, sources
-from transports import SharedStream, StreamService, discover
-from transports.app import sessions_router
-from transports.authority import AllowedHosts, Authority, Origin
-from transports.authorization import Authorize, BearerToken, Forbidden, Unauthenticated, selected_subprotocol
-from transports.security import SECURITY_HEADERS, Security, secured
-from transports.settings import Settings
 
 PAGE: Final = "https://app.example.com"
 TOKEN: Final = "s3cret-T0ken_"  # noqa: S105 - of these tests only

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from producers.errors import UnknownStream
-from producers.events import Outcome
-from producers.log import Batch
+from streamlanes.producers.errors import UnknownStream
+from streamlanes.producers.events import Outcome
+from streamlanes.producers.log import Batch
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.sessions import SharedStream
+from streamlanes.transports.settings import Settings
 from tests.sources import Fed, sources
-from transports.service import StreamService
-from transports.sessions import SharedStream
-from transports.settings import Settings
 
 
 async def read(service: StreamService, stream: str, wait: float = 5) -> Batch:

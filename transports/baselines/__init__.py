@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from transports.transport import Transport, declared
+from streamlanes.transports.transport import Transport, declared
 
 
 def discover() -> Mapping[str, Transport]:

@@ -18,9 +18,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from producers import wire
-from producers.events import DEFAULT_TYPE, JSON, Cursor, Event, Outcome
-from transports.follow import Follower
+from streamlanes.producers import wire
+from streamlanes.producers.events import DEFAULT_TYPE, JSON, Cursor, Event, Outcome
+from streamlanes.transports.follow import Follower
 
 QUEUED: Final = 256
 """Messages at most in a reader's queue; while it is full, its reader's task reads no further in the log."""

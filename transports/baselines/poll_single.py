@@ -7,15 +7,15 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from producers.events import JSON, encode_json
-from producers.wire import LONG_POLL, Wire
-from transports.baselines.messages import parsed
-from transports.framing import FrameCache
-from transports.parameters import AfterParameter, StreamParameter
-from transports.poll import ANSWER_SCHEMA, LimitParameter, WaitParameter, asked
-from transports.problems import ProblemRoute, answer, documented
-from transports.service import StreamService
-from transports.transport import Transport
+from streamlanes.producers.events import JSON, encode_json
+from streamlanes.producers.wire import LONG_POLL, Wire
+from streamlanes.transports.baselines.messages import parsed
+from streamlanes.transports.framing import FrameCache
+from streamlanes.transports.parameters import AfterParameter, StreamParameter
+from streamlanes.transports.poll import ANSWER_SCHEMA, LimitParameter, WaitParameter, asked
+from streamlanes.transports.problems import ProblemRoute, answer, documented
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from producers.events import encode_json
-from producers.wire import SSE, Wire
-from transports.baselines.messages import Message, MessageFraming, Messages
-from transports.follow import StreamingLane
-from transports.parameters import AfterParameter, StreamParameter
-from transports.problems import ProblemRoute, answer, documented
-from transports.service import StreamService
-from transports.sse import EVENT_SCHEMA, LastEventId, resumed
-from transports.transport import Transport
+from streamlanes.producers.events import encode_json
+from streamlanes.producers.wire import SSE, Wire
+from streamlanes.transports.baselines.messages import Message, MessageFraming, Messages
+from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.parameters import AfterParameter, StreamParameter
+from streamlanes.transports.problems import ProblemRoute, answer, documented
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.sse import EVENT_SCHEMA, LastEventId, resumed
+from streamlanes.transports.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)

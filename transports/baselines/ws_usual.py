@@ -9,13 +9,13 @@ from typing import Final
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from producers.events import encode_json
-from producers.wire import WEBSOCKET, Wire
-from transports.baselines.messages import MessageFraming, Messages, ReaderQueue
-from transports.follow import Follower, StreamingLane
-from transports.service import StreamService
-from transports.transport import Transport
-from transports.ws import ENDED, GOING_AWAY, accepted, close, listen, send
+from streamlanes.producers.events import encode_json
+from streamlanes.producers.wire import WEBSOCKET, Wire
+from streamlanes.transports.baselines.messages import MessageFraming, Messages, ReaderQueue
+from streamlanes.transports.follow import Follower, StreamingLane
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.transport import Transport
+from streamlanes.transports.ws import ENDED, GOING_AWAY, accepted, close, listen, send
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Protocol
 
-from benchmarks.engine.wires import WireReader
-from benchmarks.records import CLIENT
+from streamlanes.benchmarks.engine.wires import WireReader
+from streamlanes.benchmarks.records import CLIENT
 
 
 class ClientReader(WireReader, Protocol):

@@ -13,12 +13,12 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-from benchmarks.engine.decoding import Fault, Place
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender
-from producers.errors import InvalidCursor
-from producers.events import Cursor
-from producers.wire import SSE, SSE_CONTROL_PREFIX
+from streamlanes.benchmarks.engine.decoding import Fault, Place
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.producers.errors import InvalidCursor
+from streamlanes.producers.events import Cursor
+from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX
 
 
 class Httpx2Reader:

@@ -8,13 +8,13 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-import clients
-from benchmarks.engine.decoding import Fault
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender
-from clients import Client, Options
-from producers.errors import StreamError
-from producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
+from streamlanes import clients
+from streamlanes.benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.clients import Client, Options
+from streamlanes.producers.errors import StreamError
+from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 LIBRARIES: Final = {SSE: "httpx-sse", WEBSOCKET: "websockets", LONG_POLL: "httpx", NDJSON: "httpx"}
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender
-from producers.wire import Wire
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.producers.wire import Wire
 
 
 class WireReader(Protocol):

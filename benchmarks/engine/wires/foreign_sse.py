@@ -7,11 +7,11 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.body import read_body
-from benchmarks.engine.foreign import ForeignSSEDecoder
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender
-from producers.wire import Wire
+from streamlanes.benchmarks.engine.body import read_body
+from streamlanes.benchmarks.engine.foreign import ForeignSSEDecoder
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.producers.wire import Wire
 
 FOREIGN_SSE: Final = Wire("sse-foreign")
 

@@ -7,11 +7,11 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.foreign import ForeignDecoder
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import Sender
-from benchmarks.engine.upgrade import read_messages
-from producers.wire import Wire
+from streamlanes.benchmarks.engine.foreign import ForeignDecoder
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.benchmarks.engine.upgrade import read_messages
+from streamlanes.producers.wire import Wire
 
 FOREIGN_WEBSOCKET: Final = Wire("websocket-foreign")
 

@@ -10,12 +10,12 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Events, Fault, Place
-from benchmarks.engine.json_message import EVENT_HEAD
-from benchmarks.engine.polling import polling
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import POST, Sender, posting
-from producers.wire import LONG_POLL
+from streamlanes.benchmarks.engine.decoding import Events, Fault, Place
+from streamlanes.benchmarks.engine.json_message import EVENT_HEAD
+from streamlanes.benchmarks.engine.polling import polling
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import POST, Sender, posting
+from streamlanes.producers.wire import LONG_POLL
 
 _START: Final = '{"events":['
 _END = re.compile(

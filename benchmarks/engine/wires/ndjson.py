@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.body import read_body
-from benchmarks.engine.decoding import Decoder, Events, Place
-from benchmarks.engine.json_message import EVENT_LINE, take_message
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.runs import PIECE, take_runs
-from benchmarks.engine.sending import POST, Sender
-from producers.wire import NDJSON
+from streamlanes.benchmarks.engine.body import read_body
+from streamlanes.benchmarks.engine.decoding import Decoder, Events, Place
+from streamlanes.benchmarks.engine.json_message import EVENT_LINE, take_message
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.runs import PIECE, take_runs
+from streamlanes.benchmarks.engine.sending import POST, Sender
+from streamlanes.producers.wire import NDJSON
 
 
 class NDJSONDecoder:

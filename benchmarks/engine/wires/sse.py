@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.body import read_body
-from benchmarks.engine.decoding import Decoder, Events, Fault, Place
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.runs import PIECE, take_runs
-from benchmarks.engine.sending import POST, Sender
-from producers.wire import SSE, SSE_CONTROL_PREFIX
+from streamlanes.benchmarks.engine.body import read_body
+from streamlanes.benchmarks.engine.decoding import Decoder, Events, Fault, Place
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.runs import PIECE, take_runs
+from streamlanes.benchmarks.engine.sending import POST, Sender
+from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX
 
 # The server's own layout, which nearly all blocks have; any other that the standard allows goes the long way.
 _PLAIN = re.compile(rb"id: ([0-9a-z]{1,16}):([0-9]{1,18})\ndata: (.*)")

@@ -8,12 +8,12 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from benchmarks.engine.decoding import Events, Place
-from benchmarks.engine.json_message import take_message
-from benchmarks.engine.recorder import Recorder
-from benchmarks.engine.sending import FRAME, Sender
-from benchmarks.engine.upgrade import read_messages
-from producers.wire import WEBSOCKET
+from streamlanes.benchmarks.engine.decoding import Events, Place
+from streamlanes.benchmarks.engine.json_message import take_message
+from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.engine.sending import FRAME, Sender
+from streamlanes.benchmarks.engine.upgrade import read_messages
+from streamlanes.producers.wire import WEBSOCKET
 
 
 class WebSocketDecoder:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.comparison import compare
-from benchmarks.html import render
-from benchmarks.html.model import Report
-from benchmarks.html.view import view
-from benchmarks.results import Result
+from streamlanes.benchmarks.comparison import compare
+from streamlanes.benchmarks.html import render
+from streamlanes.benchmarks.html.model import Report
+from streamlanes.benchmarks.html.view import view
+from streamlanes.benchmarks.results import Result
 from tests.benchmarks.html import synthetic
 
 DOUBTS = ("2 CPUs: server on CPU 0, engine on CPU 1; the system's other work shares them",)

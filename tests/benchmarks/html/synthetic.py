@@ -6,14 +6,14 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 
-from benchmarks.caveats import Caveat
-from benchmarks.environment import environment
-from benchmarks.figures import Heat, Timeline
-from benchmarks.gate import Verdict
-from benchmarks.histogram import Histogram
-from benchmarks.processes import placement
-from benchmarks.results import AGAIN, Header, Result
-from benchmarks.scenario import Scenario
+from streamlanes.benchmarks.caveats import Caveat
+from streamlanes.benchmarks.environment import environment
+from streamlanes.benchmarks.figures import Heat, Timeline
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.processes import placement
+from streamlanes.benchmarks.results import AGAIN, Header, Result
+from streamlanes.benchmarks.scenario import Scenario
 
 LANES = ("sse", "ws", "poll", "ndjson", "sse-usual", "poll-single")
 TWICE = f"sse{AGAIN}"

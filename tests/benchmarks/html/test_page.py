@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from benchmarks.html import render
-from benchmarks.html.model import Finding, Ratio, Report
+from streamlanes.benchmarks.html import render
+from streamlanes.benchmarks.html.model import Finding, Ratio, Report
 
 MEGABYTES: Final = 6
 CONTRAST: Final = 4.5

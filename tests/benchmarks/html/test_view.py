@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results
-from benchmarks.comparison import Comparisons, compare
-from benchmarks.gate import Verdict
-from benchmarks.html.model import Report
-from benchmarks.html.numbers import number, times
-from benchmarks.html.view import view
-from benchmarks.results import Result
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.comparison import Comparisons, compare
+from streamlanes.benchmarks.gate import Verdict
+from streamlanes.benchmarks.html.model import Report
+from streamlanes.benchmarks.html.numbers import number, times
+from streamlanes.benchmarks.html.view import view
+from streamlanes.benchmarks.results import Result
 from tests.benchmarks.html import synthetic
 
 NOTHING = Comparisons(entries=(), left_out=())

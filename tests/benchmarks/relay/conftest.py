@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-from benchmarks.relay import Direction
+from streamlanes.benchmarks.relay import Direction
 
 
 def pytest_asyncio_loop_factories(

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from benchmarks.relay import Fault, Link, Relay, Schedule, State, Tally, no_faults
-from benchmarks.relay.flow import READ
+from streamlanes.benchmarks.relay import Fault, Link, Relay, Schedule, State, Tally, no_faults
+from streamlanes.benchmarks.relay.flow import READ
 
 DEADLINE = 15.0
 

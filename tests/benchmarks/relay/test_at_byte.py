@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from benchmarks.relay import (
+from streamlanes.benchmarks.relay import (
     Cut,
     Direction,
     DropResponse,
@@ -19,7 +19,7 @@ from benchmarks.relay import (
     State,
     always,
 )
-from benchmarks.relay.flow import READ
+from streamlanes.benchmarks.relay.flow import READ
 from tests.benchmarks.relay.ends import (
     DATA,
     first,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.relay import Link
-from benchmarks.relay.delayline import BURST, EPSILON, MAX_BYTES, MAX_CHUNKS, DelayLine
+from streamlanes.benchmarks.relay import Link
+from streamlanes.benchmarks.relay.delayline import BURST, EPSILON, MAX_BYTES, MAX_CHUNKS, DelayLine
 from tests.benchmarks.relay.ends import pattern
 
 LINKS = st.builds(

@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.relay import Cut, DropResponse, Fault, HalfOpen, Link, Reset, Stall, always, cut_between, every, plan
-from benchmarks.relay.faults import at_bytes
+from streamlanes.benchmarks.relay import (
+    Cut,
+    DropResponse,
+    Fault,
+    HalfOpen,
+    Link,
+    Reset,
+    Stall,
+    always,
+    cut_between,
+    every,
+    plan,
+)
+from streamlanes.benchmarks.relay.faults import at_bytes
 
 
 @given(seed=st.integers(), index=st.integers(0, 10**6), least=st.integers(0, 10**6), size=st.integers(1, 10**6))

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import clients
-from benchmarks.relay import Cut, DropResponse, Fault, Relay, Schedule
-from clients import Options
-from producers.events import Outcome
+from streamlanes import clients
+from streamlanes.benchmarks.relay import Cut, DropResponse, Fault, Relay, Schedule
+from streamlanes.clients import Options
+from streamlanes.producers.events import Outcome
+from streamlanes.transports import SharedStream, StreamService, Transport, discover
 from tests.serving import serving
-from transports import SharedStream, StreamService, Transport, discover
 
 TRANSPORTS = discover()
 EVENTS = 600

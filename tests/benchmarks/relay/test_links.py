@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from benchmarks.relay import (
+from streamlanes.benchmarks.relay import (
     Direction,
     Link,
     Shape,
 )
-from benchmarks.relay.delayline import BURST, MAX_BYTES
-from benchmarks.relay.flow import READ
+from streamlanes.benchmarks.relay.delayline import BURST, MAX_BYTES
+from streamlanes.benchmarks.relay.flow import READ
 from tests.benchmarks.relay.ends import (
     DATA,
     DEADLINE,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from benchmarks.relay import (
+from streamlanes.benchmarks.relay import (
     State,
 )
 from tests.benchmarks.relay.ends import (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.relay import (
+from streamlanes.benchmarks.relay import (
     Cut,
     Direction,
     Fault,

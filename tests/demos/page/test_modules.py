@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Route
 
-from demos.control import PAGE
+from streamlanes.demos.control import PAGE
+from streamlanes.transports.browser import MODULE
 from tests.demos.page.visiting import chromium
-from transports.browser import MODULE
 
 ORIGIN = "http://127.0.0.1"
 TELL = """

@@ -6,8 +6,8 @@ import click
 from rich import box
 from rich.table import Table
 
-from benchmarks.scenario import BUILT_IN, load, names
-from streamlanes.terminal import stdout
+from streamlanes.benchmarks.scenario import BUILT_IN, load, names
+from streamlanes.command.terminal import stdout
 
 
 @click.command()

@@ -42,7 +42,7 @@ class Verbs(click.Group):
             return None
         module, _, name = verb.attribute.partition(":")
         try:
-            command = getattr(import_module(f"streamlanes.{module}"), name)
+            command = getattr(import_module(f"streamlanes.command.{module}"), name)
         except ModuleNotFoundError as error:
             raise click.UsageError(
                 f"{cmd_name} needs a package that isn't installed ({error.name}): "

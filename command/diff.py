@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks import results
-from benchmarks.difference import Run, difference, unlike
-from benchmarks.difference_report import difference_markdown, print_difference
-from streamlanes.terminal import stdout
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.difference import Run, difference, unlike
+from streamlanes.benchmarks.difference_report import difference_markdown, print_difference
+from streamlanes.command.terminal import stdout
 
 """Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 RUN = click.Path(path_type=Path, exists=True, file_okay=False)

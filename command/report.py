@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from benchmarks import results
-from benchmarks.comparison import Comparisons
-from benchmarks.exports import csv_text, junit, write_hgrm
-from benchmarks.report import markdown, print_report
-from benchmarks.results import Header, Result
-from benchmarks.slo import check
-from benchmarks.verdicts import compared
-from streamlanes.terminal import stdout
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.comparison import Comparisons
+from streamlanes.benchmarks.exports import csv_text, junit, write_hgrm
+from streamlanes.benchmarks.report import markdown, print_report
+from streamlanes.benchmarks.results import Header, Result
+from streamlanes.benchmarks.slo import check
+from streamlanes.benchmarks.verdicts import compared
+from streamlanes.command.terminal import stdout
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -68,7 +68,7 @@ def report(
 
 
 def _page(header: Header, finished: Sequence[Result], found: Comparisons) -> str:
-    from benchmarks.html import page  # plotly takes a second to load
+    from streamlanes.benchmarks.html import page  # plotly takes a second to load
 
     return page(header, finished, found)
 

@@ -17,28 +17,28 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from benchmarks import results
-from benchmarks.ceiling import of_lanes
-from benchmarks.environment import environment
-from benchmarks.kinds import saturated
-from benchmarks.kinds.saturated import Saturated
-from benchmarks.processes import Placement, ProcessError, placement
-from benchmarks.progress import watching
-from benchmarks.report import markdown, print_report
-from benchmarks.results import Header, LaneCeiling
-from benchmarks.run import run, seconds, width
-from benchmarks.scenario import DEFAULT, Scenario, find
-from benchmarks.schedule import schedule
-from benchmarks.shards import ShardError, processes
-from benchmarks.shards import cluster as on_cluster
-from benchmarks.subjects import Contestant, alone
-from benchmarks.target import environment_of
-from benchmarks.trial import Site
-from benchmarks.verdicts import compared
-from streamlanes import lanes as lane_names
-from streamlanes.given import folder_of, scenario_of, settings_of, trace_info, trace_of, without_text
-from streamlanes.target import aim, without_secrets
-from streamlanes.terminal import stdout
+from streamlanes.benchmarks import results
+from streamlanes.benchmarks.ceiling import of_lanes
+from streamlanes.benchmarks.environment import environment
+from streamlanes.benchmarks.kinds import saturated
+from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.processes import Placement, ProcessError, placement
+from streamlanes.benchmarks.progress import watching
+from streamlanes.benchmarks.report import markdown, print_report
+from streamlanes.benchmarks.results import Header, LaneCeiling
+from streamlanes.benchmarks.run import run, seconds, width
+from streamlanes.benchmarks.scenario import DEFAULT, Scenario, find
+from streamlanes.benchmarks.schedule import schedule
+from streamlanes.benchmarks.shards import ShardError, processes
+from streamlanes.benchmarks.shards import cluster as on_cluster
+from streamlanes.benchmarks.subjects import Contestant, alone
+from streamlanes.benchmarks.target import environment_of
+from streamlanes.benchmarks.trial import Site
+from streamlanes.benchmarks.verdicts import compared
+from streamlanes.command import lanes as lane_names
+from streamlanes.command.given import folder_of, scenario_of, settings_of, trace_info, trace_of, without_text
+from streamlanes.command.target import aim, without_secrets
+from streamlanes.command.terminal import stdout
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 LONG_SECONDS = 600

@@ -10,16 +10,16 @@ from typing import Final
 
 import click
 
-from benchmarks.processes import ProcessError
-from demos.ending import until_told
-from demos.serving import show as page_show
-from demos.stage import OFFERED
-from demos.terminal import show as terminal_show
-from producers.errors import StreamError
-from streamlanes.arguments import each_key_value
-from streamlanes.lanes import own
-from streamlanes.terminal import stdout
-from transports.server import bind, url_of
+from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.command.arguments import each_key_value
+from streamlanes.command.lanes import own
+from streamlanes.command.terminal import stdout
+from streamlanes.demos.ending import until_told
+from streamlanes.demos.serving import show as page_show
+from streamlanes.demos.stage import OFFERED
+from streamlanes.demos.terminal import show as terminal_show
+from streamlanes.producers.errors import StreamError
+from streamlanes.transports.server import bind, url_of
 
 LANES: Final = "sse,ws,poll"
 UNHURRIED: Final = {"rate": "20", "count": "1200"}

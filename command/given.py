@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks.results import TraceInfo
-from benchmarks.scenario import Scenario, ScenarioError, Setting, find, load
-from benchmarks.trace import Trace, TraceError, read_trace
-from producers.tokens import MAX_TEXT
+from streamlanes.benchmarks.results import TraceInfo
+from streamlanes.benchmarks.scenario import Scenario, ScenarioError, Setting, find, load
+from streamlanes.benchmarks.trace import Trace, TraceError, read_trace
+from streamlanes.producers.tokens import MAX_TEXT
 
 
 def settings_of(given: Sequence[str]) -> dict[str, Setting]:

@@ -8,23 +8,23 @@ from dataclasses import replace
 
 import click
 
-from benchmarks import kinds
-from benchmarks.engine import clients as engine_clients
-from benchmarks.engine import wires as engine_wires
-from benchmarks.external import lanes as external_lanes
-from benchmarks.external.contestant import External
-from benchmarks.external.lanes import ExternalError
-from benchmarks.records import CLIENT
-from benchmarks.results import FLOOR
-from benchmarks.scenario import Scenario
-from benchmarks.subjects import Contestant, Floor, Lane, entries
-from benchmarks.target import at
-from benchmarks.tasks import Sessions
-from benchmarks.trial import TrialPlan
-from producers.wire import Wire
-from streamlanes.target import Aim
-from transports import discover
-from transports.baselines import discover as discover_baselines
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.engine import clients as engine_clients
+from streamlanes.benchmarks.engine import wires as engine_wires
+from streamlanes.benchmarks.external import lanes as external_lanes
+from streamlanes.benchmarks.external.contestant import External
+from streamlanes.benchmarks.external.lanes import ExternalError
+from streamlanes.benchmarks.records import CLIENT
+from streamlanes.benchmarks.results import FLOOR
+from streamlanes.benchmarks.scenario import Scenario
+from streamlanes.benchmarks.subjects import Contestant, Floor, Lane, entries
+from streamlanes.benchmarks.target import at
+from streamlanes.benchmarks.tasks import Sessions
+from streamlanes.benchmarks.trial import TrialPlan
+from streamlanes.command.target import Aim
+from streamlanes.producers.wire import Wire
+from streamlanes.transports import discover
+from streamlanes.transports.baselines import discover as discover_baselines
 
 
 def own() -> dict[str, Wire]:

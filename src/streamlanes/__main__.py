@@ -7,7 +7,7 @@ import sys
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from streamlanes.cli import cli
+from streamlanes.command.cli import cli
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""

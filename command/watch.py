@@ -11,8 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from clients import Client, EventStream, Options, discover, lanes, start
-from producers.errors import (
+from streamlanes.clients import Client, EventStream, Options, discover, lanes, start
+from streamlanes.command.arguments import each_key_value
+from streamlanes.producers.errors import (
     ConnectionLost,
     CursorExpired,
     InvalidCursor,
@@ -22,8 +23,7 @@ from producers.errors import (
     StreamLost,
     StreamOrphaned,
 )
-from producers.events import DEFAULT_TYPE, After, Event, parse_after
-from streamlanes.arguments import each_key_value
+from streamlanes.producers.events import DEFAULT_TYPE, After, Event, parse_after
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130

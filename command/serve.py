@@ -13,19 +13,19 @@ from typing import Any, ParamSpec
 import click
 from pydantic import ValidationError
 
-from producers.catalogue import PRODUCERS, with_recordings
-from producers.pacing import PipePacer
-from producers.producer import Producer
-from producers.replay import Recording, RecordingError, read_recording
-from streamlanes.arguments import key_values
-from streamlanes.logs import LEVELS, log_to_stderr
-from streamlanes.upstreams import upstream_producers
-from transports.problems import field_errors
-from transports.server import allow_connections, bind, server, url_of
-from transports.service import StreamService
-from transports.sessions import SharedStream
-from transports.settings import Settings
-from transports.transport import Transport, discover
+from streamlanes.command.arguments import key_values
+from streamlanes.command.logs import LEVELS, log_to_stderr
+from streamlanes.command.upstreams import upstream_producers
+from streamlanes.producers.catalogue import PRODUCERS, with_recordings
+from streamlanes.producers.pacing import PipePacer
+from streamlanes.producers.producer import Producer
+from streamlanes.producers.replay import Recording, RecordingError, read_recording
+from streamlanes.transports.problems import field_errors
+from streamlanes.transports.server import allow_connections, bind, server, url_of
+from streamlanes.transports.service import StreamService
+from streamlanes.transports.sessions import SharedStream
+from streamlanes.transports.settings import Settings
+from streamlanes.transports.transport import Transport, discover
 
 logger = logging.getLogger("streamlanes")
 
@@ -93,8 +93,8 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     "pacer_fd",
     type=click.IntRange(0),
     metavar="FD",
-    help="For measurements: have the producers woken by another process (python -m producers.pacer) at the other end "
-    "of this socket, a file descriptor that the server inherits.",
+    help="For measurements: have the producers woken by another process (python -m streamlanes.producers.pacer) at the "
+    "other end of this socket, a file descriptor that the server inherits.",
 )
 @click.option(
     "--log-level",
@@ -172,7 +172,7 @@ def lanes(*, baselines: bool) -> list[Transport]:
     """Return the lanes to serve. Raises UsageError where FastAPI is too old for the baselines, and ValueError."""
     found = [*discover().values()]
     if baselines:
-        from transports.baselines import discover as discover_baselines
+        from streamlanes.transports.baselines import discover as discover_baselines
 
         try:
             found += discover_baselines().values()

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import click
 
-from benchmarks import kinds, scenario
-from benchmarks.results import TargetInfo
-from benchmarks.target import TargetError, probe
-from benchmarks.trial import HIDDEN
-from producers.wire import Wire
+from streamlanes.benchmarks import kinds, scenario
+from streamlanes.benchmarks.results import TargetInfo
+from streamlanes.benchmarks.target import TargetError, probe
+from streamlanes.benchmarks.trial import HIDDEN
+from streamlanes.producers.wire import Wire
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e]+", re.ASCII)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import click
 
-from producers.endpoint import Endpoint
-from producers.producer import Producer
-from streamlanes.arguments import key_values
+from streamlanes.command.arguments import key_values
+from streamlanes.producers.endpoint import Endpoint
+from streamlanes.producers.producer import Producer
 
 HINT: Final = "--upstream"
 
@@ -29,7 +29,7 @@ def upstream_producers(declared: Sequence[str]) -> Mapping[str, Producer[Any]]:
     if not declared:
         return {}
     try:
-        from producers import upstream
+        from streamlanes.producers import upstream
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from error
     endpoints: dict[str, Endpoint] = {}

@@ -1,1 +1,0 @@
-"""The `streamlanes` command. The libraries are `producers`, `transports`, `clients` and `benchmarks`."""
