@@ -27,7 +27,7 @@ def discover() -> Mapping[Wire, Client]:
 
 
 def _candidates() -> Iterator[Client]:
-    for module in pkgutil.iter_modules(clients.__path__, "clients."):
+    for module in pkgutil.iter_modules(clients.__path__, f"{clients.__name__}."):
         client: Client | None = getattr(import_module(module.name), "CLIENT", None)
         if client is not None:
             yield client

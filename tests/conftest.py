@@ -1,9 +1,22 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
 
 # httpcore asks for sniffio with every request and every lock; where it isn't installed, each of these imports looks for
 # it in all of the path again, which is a good part of what a request costs. This lets it fail at once.
 if importlib.util.find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # as the import system has it: not to be found
+
+# pytest has the checkout's root on the path for `tests`, so that a folder could be imported a second time, under a name
+# of its own and with classes of its own. This lets such an import fail.
+for link in (ROOT / "src" / "streamlanes").iterdir():
+    if link.is_symlink():
+        sys.modules[link.name] = None  # type: ignore[assignment]  # as above
+
+# Some servers under test are modules of `tests`, in processes that are started with -P.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

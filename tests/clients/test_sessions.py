@@ -125,6 +125,9 @@ RIVAL = sse.SSEClient()
 
 
 def test_a_client_needs_no_server() -> None:
-    code = "import sys, clients; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"transports", "benchmarks", "pydantic", "fastapi", "starlette", "aiohttp"} & set(run.stdout.split())
+    code = "import sys, streamlanes.clients; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    imported = set(run.stdout.split())
+    assert "streamlanes.clients.sse" in imported
+    above = {"streamlanes.transports", "streamlanes.benchmarks", "pydantic", "fastapi", "starlette", "aiohttp"}
+    assert not above & imported

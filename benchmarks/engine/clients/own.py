@@ -27,8 +27,9 @@ class OwnReader:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.wire: Wire = client.wire
-        package = type(client).__module__.partition(".")[0]
-        self.library: str = LIBRARIES[client.wire] if package == clients.__name__ else package
+        module = type(client).__module__
+        ours = module.startswith(f"{clients.__name__}.")
+        self.library: str = LIBRARIES[client.wire] if ours else module.partition(".")[0]
 
     async def read(
         self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
