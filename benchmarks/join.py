@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamlanes.benchmarks.records import Column, Reader, Sends
-from streamlanes.producers.journal import Stamp
+from streamlanes.producers.pacing.journal import Stamp
 
 
 class JoinError(Exception):

@@ -14,7 +14,7 @@ from streamlanes.benchmarks.figures import Figures, Heat
 from streamlanes.benchmarks.histogram import Histogram
 from streamlanes.benchmarks.join import Times, first_event_ns, join
 from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.producers.journal import Stamp
+from streamlanes.producers.pacing.journal import Stamp
 
 HEAT_ROWS: Final = 40
 HEAT_EDGES: Final = tuple(10 ** (step / 8 - 2) for step in range(49))

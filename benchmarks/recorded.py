@@ -11,7 +11,7 @@ from streamlanes.benchmarks.clocks import UNKNOWN
 from streamlanes.benchmarks.records import Column, Engine, Reader, Sample, Trial, read_engines, read_trial
 from streamlanes.benchmarks.turns import OwnTime
 from streamlanes.benchmarks.usage import NOTHING_USED, Usage, together, usage
-from streamlanes.producers.journal import Stamp, read_journal
+from streamlanes.producers.pacing.journal import Stamp, read_journal
 
 
 class Reading(NamedTuple):

@@ -19,7 +19,7 @@ from streamlanes.demos.serving import show as page_show
 from streamlanes.demos.stage import OFFERED
 from streamlanes.demos.terminal import show as terminal_show
 from streamlanes.producers.errors import StreamError
-from streamlanes.transports.server import bind, url_of
+from streamlanes.transports.server.uvicorn_server import bind, url_of
 
 LANES: Final = "sse,ws,poll"
 UNHURRIED: Final = {"rate": "20", "count": "1200"}

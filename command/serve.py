@@ -17,14 +17,14 @@ from streamlanes.command.arguments import key_values
 from streamlanes.command.logs import LEVELS, log_to_stderr
 from streamlanes.command.upstreams import upstream_producers
 from streamlanes.producers.catalogue import PRODUCERS, with_recordings
-from streamlanes.producers.pacing import PipePacer
+from streamlanes.producers.pacing.pacing import PipePacer
 from streamlanes.producers.producer import Producer
 from streamlanes.producers.replay import Recording, RecordingError, read_recording
 from streamlanes.transports.problems import field_errors
-from streamlanes.transports.server import allow_connections, bind, server, url_of
-from streamlanes.transports.service import StreamService
-from streamlanes.transports.sessions import SharedStream
-from streamlanes.transports.settings import Settings
+from streamlanes.transports.server.uvicorn_server import allow_connections, bind, server, url_of
+from streamlanes.transports.service.service import StreamService
+from streamlanes.transports.service.sessions import SharedStream
+from streamlanes.transports.service.settings import Settings
 from streamlanes.transports.transport import Transport, discover
 
 logger = logging.getLogger("streamlanes")
@@ -93,7 +93,7 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     "pacer_fd",
     type=click.IntRange(0),
     metavar="FD",
-    help="For measurements: have the producers woken by another process (python -m streamlanes.producers.pacer) at the "
+    help="For measurements: have the producers woken by another process (streamlanes.producers.pacing.pacer) at the "
     "other end of this socket, a file descriptor that the server inherits.",
 )
 @click.option(

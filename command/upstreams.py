@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 
 from streamlanes.command.arguments import key_values
-from streamlanes.producers.endpoint import Endpoint
 from streamlanes.producers.producer import Producer
+from streamlanes.producers.upstream.endpoint import Endpoint
 
 HINT: Final = "--upstream"
 
@@ -29,7 +29,7 @@ def upstream_producers(declared: Sequence[str]) -> Mapping[str, Producer[Any]]:
     if not declared:
         return {}
     try:
-        from streamlanes.producers import upstream
+        from streamlanes.producers.upstream import relay
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from error
     endpoints: dict[str, Endpoint] = {}
@@ -38,7 +38,7 @@ def upstream_producers(declared: Sequence[str]) -> Mapping[str, Producer[Any]]:
         if name in endpoints:
             raise click.BadParameter(f"two upstreams are named {name}", param_hint=HINT)
         endpoints[name] = endpoint
-    producer = upstream.producer(endpoints)
+    producer = relay.producer(endpoints)
     return {producer.name: producer}
 
 

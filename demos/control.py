@@ -38,11 +38,11 @@ from streamlanes.demos.readers import Link
 from streamlanes.demos.stage import OFFERED, Lane, Stage
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import JSON, Cursor
-from streamlanes.transports.body import BodyLimit
-from streamlanes.transports.browser import browser_router
+from streamlanes.transports.door.body import BodyLimit
+from streamlanes.transports.door.security import Security
 from streamlanes.transports.problems import BadParameter, ProblemRoute, from_http, problem
-from streamlanes.transports.security import Security
-from streamlanes.transports.settings import Settings
+from streamlanes.transports.server.browser import browser_router
+from streamlanes.transports.service.settings import Settings
 
 PAGE: Final = Path(__file__).parent / "page"
 ANSWER_SECONDS: Final = 10.0

@@ -17,7 +17,7 @@ from streamlanes.benchmarks.relay import Relay
 from streamlanes.demos.folder import temporary_folder
 from streamlanes.demos.network import CLEAR, Network
 from streamlanes.demos.server import ServerProcess
-from streamlanes.producers.journal import Stamp, read_journal
+from streamlanes.producers.pacing.journal import Stamp, read_journal
 from streamlanes.producers.wire import Wire
 
 OFFERED: Final = ("tokens", "ticker", "echo")

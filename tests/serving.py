@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from streamlanes.transports.server import bind, server, url_of
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.server.uvicorn_server import bind, server, url_of
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 

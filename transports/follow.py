@@ -9,9 +9,9 @@ from typing import Final, Generic, TypeVar
 
 from streamlanes.producers.errors import CursorExpired, UnknownStream
 from streamlanes.producers.events import After, Cursor
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 from streamlanes.transports.framing import FrameCache, Framing
-from streamlanes.transports.service import READ_BYTES, READ_EVENTS, StreamService
+from streamlanes.transports.service.service import READ_BYTES, READ_EVENTS, StreamService
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from streamlanes.producers import wire
 from streamlanes.producers.events import DEFAULT_TYPE, JSON, Cursor, Event, Outcome
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

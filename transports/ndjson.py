@@ -17,7 +17,7 @@ from streamlanes.transports.follow import StreamingLane
 from streamlanes.transports.framing import Cut, NDJSONFraming, PlainTextFraming
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 

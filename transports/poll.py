@@ -12,13 +12,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from streamlanes.producers.errors import CursorExpired, StreamError
 from streamlanes.producers.events import JSON, Cursor, Outcome, parse_after
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.wire import LONG_POLL, Wire
 from streamlanes.transports.framing import FrameCache, poll_body, poll_events
-from streamlanes.transports.metrics import LaneMetrics
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.metrics import LaneMetrics
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 MAX_EVENTS: Final = 1000

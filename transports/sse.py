@@ -16,7 +16,7 @@ from streamlanes.transports.follow import Follower, StreamingLane
 from streamlanes.transports.framing import SSEFraming
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 T = TypeVar("T")

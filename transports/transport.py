@@ -13,7 +13,7 @@ from fastapi import APIRouter
 
 from streamlanes import transports
 from streamlanes.producers.wire import Wire
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 
 ENTRY_POINTS: Final = "streamlanes.transports"
 

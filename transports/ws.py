@@ -15,11 +15,11 @@ from streamlanes.producers.errors import CursorExpired, InvalidCursor, InvalidIt
 from streamlanes.producers.events import JSON, parse_after
 from streamlanes.producers.inbox import parse_json
 from streamlanes.producers.wire import REFUSED, WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
-from streamlanes.transports.authorization import selected_subprotocol
+from streamlanes.transports.door.authorization import selected_subprotocol
 from streamlanes.transports.follow import Follower, StreamingLane
 from streamlanes.transports.framing import WebSocketFraming, close_reason, control_text
 from streamlanes.transports.problems import expired_fields
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 ENDED: Final = 1000

@@ -34,8 +34,8 @@ from streamlanes.benchmarks.external.lanes import ExternalLane, filled
 from streamlanes.benchmarks.servers.http import Connection, Request, listening, terminated
 from streamlanes.producers import ticker
 from streamlanes.producers.events import JSON, Cursor, Item, encode_json
-from streamlanes.producers.journal import Journal
-from streamlanes.producers.memory import new_epoch
+from streamlanes.producers.log.memory import new_epoch
+from streamlanes.producers.pacing.journal import Journal
 from streamlanes.producers.producer import Context
 
 LANE: Final = TypeAdapter(ExternalLane)

@@ -33,7 +33,7 @@ from streamlanes.benchmarks.servers.http import (
 )
 from streamlanes.producers import ticker
 from streamlanes.producers.events import DEFAULT_TYPE, Cursor, Event, Outcome, encode_json
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.producer import Context
 from streamlanes.producers.wire import HEARTBEAT, LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from streamlanes.transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events

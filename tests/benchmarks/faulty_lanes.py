@@ -19,7 +19,7 @@ from streamlanes.producers.events import Event, parse_after
 from streamlanes.producers.wire import SSE, Wire
 from streamlanes.transports.follow import StreamingLane
 from streamlanes.transports.framing import SSEFraming
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 LATER: Final = 0.005

@@ -13,7 +13,7 @@ from streamlanes.benchmarks.expected import Expected
 from streamlanes.benchmarks.kinds import discover
 from streamlanes.benchmarks.records import Column, Engine, Reader, Sample, Sends, Trial, pack, write_record, write_trial
 from streamlanes.producers.events import Item
-from streamlanes.producers.journal import Journal
+from streamlanes.producers.pacing.journal import Journal
 
 MS = 1_000_000
 

@@ -12,7 +12,7 @@ from streamlanes.benchmarks import recorded
 from streamlanes.benchmarks.clocks import UNKNOWN, ProcessTime
 from streamlanes.benchmarks.join import JoinError, RoundTrips, Times, first_event_ns, join, join_echoes
 from streamlanes.benchmarks.records import Column, Sample, Sends
-from streamlanes.producers.journal import Stamp
+from streamlanes.producers.pacing.journal import Stamp
 from tests.benchmarks.raw import MS, reader, write_raw
 
 

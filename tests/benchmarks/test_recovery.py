@@ -39,8 +39,8 @@ from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import Cursor
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import discover
-from streamlanes.transports.service import StreamService
-from streamlanes.transports.settings import Settings
+from streamlanes.transports.service.service import StreamService
+from streamlanes.transports.service.settings import Settings
 from tests.serving import serving
 
 SCHEDULE: Final = (

@@ -28,8 +28,8 @@ from streamlanes.producers.events import Item
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
 from streamlanes.transports import discover
-from streamlanes.transports.service import StreamService
-from streamlanes.transports.settings import Settings
+from streamlanes.transports.service.service import StreamService
+from streamlanes.transports.service.settings import Settings
 from tests.serving import serving
 
 NOWHERE = URL("http://127.0.0.1:9/send/x")

@@ -14,8 +14,8 @@ from streamlanes.benchmarks.report import markdown
 from streamlanes.benchmarks.results import Header, Result
 from streamlanes.benchmarks.target import TargetError, check_url
 from streamlanes.benchmarks.verdicts import compared
-from streamlanes.transports.app import create_app
-from streamlanes.transports.authorization import BearerToken
+from streamlanes.transports.door.authorization import BearerToken
+from streamlanes.transports.server.app import create_app
 from tests.serving import serve_process, serving_app
 
 SECRET = "s3cret-token"  # noqa: S105 (of this test's own server)

@@ -28,7 +28,7 @@ from streamlanes.benchmarks.tasks import Audience
 from streamlanes.benchmarks.trial import Place, Site, TrialPlan, run_together
 from streamlanes.benchmarks.turns import GAP, OwnTime, Turns
 from streamlanes.benchmarks.workload import Workload, in_turn
-from streamlanes.producers.journal import read_journal
+from streamlanes.producers.pacing.journal import read_journal
 from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET, Wire
 from tests.benchmarks.raw import MS, write_raw
 

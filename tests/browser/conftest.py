@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 from playwright.async_api import Browser, Error, Page, async_playwright
 
-from streamlanes.transports.browser import browser_router
+from streamlanes.transports.server.browser import browser_router
 from tests.serving import serving_app
 
 ARGUMENTS: Final = [

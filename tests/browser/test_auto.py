@@ -15,7 +15,7 @@ from playwright.async_api import Page
 from streamlanes.benchmarks.relay import Cut, HalfOpen, Link, Relay, always
 from streamlanes.producers.errors import RequestRejected, StreamLost
 from streamlanes.transports import Settings, SharedStream, StreamService, create_app
-from streamlanes.transports.authorization import BearerToken
+from streamlanes.transports.door.authorization import BearerToken
 from tests.browser.driver import BrowserStream, call, read
 from tests.serving import serving, serving_app
 from tests.sources import Fed, sources

@@ -17,7 +17,7 @@ from playwright.async_api import Page
 from streamlanes.benchmarks.relay import Fault, Relay, Schedule, cut_between, no_faults
 from streamlanes.producers.errors import ConnectionLost, InboxFull, MessageRefused, StreamEnded, StreamOrphaned
 from streamlanes.producers.events import Item, Outcome
-from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.producers.producer import Producer
 from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
 from streamlanes.transports import Settings, StreamService, Transport, discover

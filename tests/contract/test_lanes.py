@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from streamlanes.clients import Client, EventStream, Options
 from streamlanes.producers.errors import CursorExpired, StreamFailed, StreamOrphaned, UnknownStream
 from streamlanes.producers.events import After, Cursor, Event, Outcome, encode_json
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.producer import Context
 from streamlanes.producers.wire import WEBSOCKET, WS_BAD_PARAMETERS
 from streamlanes.transports import StreamService, Transport

@@ -14,7 +14,7 @@ from streamlanes.demos.control import create_control
 from streamlanes.demos.crowd import CrowdProcess
 from streamlanes.demos.serving import PageServer
 from streamlanes.demos.stage import Stage, staged
-from streamlanes.transports.server import bind, url_of
+from streamlanes.transports.server.uvicorn_server import bind, url_of
 
 DEADLINE: Final = 45.0
 CHOSEN: Final = ["sse", "ws", "poll"]

@@ -12,10 +12,10 @@ from streamlanes.clients import EventStream, Options
 from streamlanes.clients.options import OnGap
 from streamlanes.producers.errors import CursorExpired
 from streamlanes.producers.events import After, Cursor, Item, Outcome
-from streamlanes.producers.log import Retention
+from streamlanes.producers.log.event_log import Retention
 from streamlanes.producers.wire import LONG_POLL
 from streamlanes.transports import Settings
-from streamlanes.transports.sessions import Session
+from streamlanes.transports.service.sessions import Session
 from tests.guarantees.world import CLIENTS, LANES, World, world
 
 KEPT = 10

@@ -211,7 +211,7 @@ async def test_a_body_is_bounded_on_every_route(path: str, chunked: bool) -> Non
 
 
 async def test_a_body_that_stays_away_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamlanes.transports.body.BodyLimit.__init__.__kwdefaults__", {"seconds": 0.1})
+    monkeypatch.setattr("streamlanes.transports.door.body.BodyLimit.__init__.__kwdefaults__", {"seconds": 0.1})
     async with served(StreamService()) as (url, http):
         session = await start(http, "echo")
         for target in ("/start", f"/send/{session}"):

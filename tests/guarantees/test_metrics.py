@@ -18,7 +18,7 @@ from streamlanes.command.logs import KeyValues
 from streamlanes.producers.errors import StreamError
 from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
 from streamlanes.transports import Settings, StreamService, Transport, discover
-from streamlanes.transports.metrics import BUCKETS, LaneMetrics
+from streamlanes.transports.service.metrics import BUCKETS, LaneMetrics
 from tests.guarantees.wires import served, start, until
 from tests.serving import serve_process
 from tests.sources import Fed, sources

@@ -31,9 +31,9 @@ from streamlanes.benchmarks.relay import Cut, Direction, DropResponse, Fault, Li
 from streamlanes.clients import Client, EventStream, Options
 from streamlanes.producers.errors import CursorExpired, StreamFailed, UnknownStream
 from streamlanes.producers.events import After, Cursor, Event, Item, Outcome, encode_json
-from streamlanes.producers.log import Retention
+from streamlanes.producers.log.event_log import Retention
 from streamlanes.transports import Settings, discover
-from streamlanes.transports.sessions import Session
+from streamlanes.transports.service.sessions import Session
 from tests.guarantees.world import LANES, World, world
 
 RETENTION = Retention(max_events=12, max_bytes=40_000, max_age=100, max_event_bytes=20_000)

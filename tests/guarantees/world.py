@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from streamlanes import clients
 from streamlanes.benchmarks.relay import Link, Relay, no_faults
 from streamlanes.producers.events import Item
-from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports import Settings, StreamService, discover
 from tests.serving import serving

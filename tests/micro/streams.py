@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from websockets.frames import Frame, Opcode
 
 from streamlanes.producers.events import Cursor, Event, encode_json
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.ticker import payload
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from streamlanes.transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events

@@ -16,7 +16,7 @@ from streamlanes.benchmarks.histogram import Histogram
 from streamlanes.benchmarks.join import Times, join
 from streamlanes.benchmarks.records import Column
 from streamlanes.benchmarks.statistics import holm, interval, p_value, paired
-from streamlanes.producers.journal import Stamp
+from streamlanes.producers.pacing.journal import Stamp
 from tests.benchmarks.raw import checksum, reader
 
 DELIVERIES = 10_000

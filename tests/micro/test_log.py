@@ -5,8 +5,8 @@ from __future__ import annotations
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from streamlanes.producers.events import Event, Item
-from streamlanes.producers.log import Retention
-from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.log.event_log import Retention
+from streamlanes.producers.log.memory import MemoryLog
 from tests.micro.streams import finished, make_values
 
 

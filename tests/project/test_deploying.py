@@ -20,8 +20,8 @@ from streamlanes import clients
 from streamlanes.clients import Options, start
 from streamlanes.producers.errors import RequestRejected, StreamOrphaned
 from streamlanes.transports import Transport, discover
-from streamlanes.transports.authorization import Authorize, Forbidden, Unauthenticated
-from streamlanes.transports.server import bind, url_of
+from streamlanes.transports.door.authorization import Authorize, Forbidden, Unauthenticated
+from streamlanes.transports.server.uvicorn_server import bind, url_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
 APP, HOOK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

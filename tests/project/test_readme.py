@@ -36,7 +36,7 @@ def test_the_tests_that_the_guarantees_name_are_there() -> None:
     rows = [line for line in (tests.parent / "docs" / "guarantees.md").read_text().splitlines() if line[:2] == "| "]
     promises = [row.split(" | ")[-1] for row in rows if not row.startswith(("| promise", "| ---"))]
     for shown_by in promises:
-        named = re.findall(r"`(\w+/\w+\.py)`", shown_by)
+        named = re.findall(r"`((?:\w+/)+\w+\.py)`", shown_by)
         assert named, shown_by
         assert all((tests / name).exists() for name in named), shown_by
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from streamlanes import clients
 from streamlanes.clients import Options
 from streamlanes.producers.events import Event, Item, encode_json
-from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.transports import Settings, StreamService, Transport, baselines, create_app, discover
 from streamlanes.transports.baselines.messages import QUEUED, MessageFraming, ReaderQueue, parsed
 from streamlanes.transports.follow import StreamingLane

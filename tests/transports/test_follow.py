@@ -9,12 +9,12 @@ import pytest
 
 from streamlanes.producers.errors import CursorExpired
 from streamlanes.producers.events import Item
-from streamlanes.producers.memory import MemoryLog
+from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.transports.follow import StreamingLane
 from streamlanes.transports.framing import NDJSONFraming
-from streamlanes.transports.service import StreamService
-from streamlanes.transports.sessions import Session
-from streamlanes.transports.settings import Settings
+from streamlanes.transports.service.service import StreamService
+from streamlanes.transports.service.sessions import Session
+from streamlanes.transports.service.settings import Settings
 from tests.sources import Fed, sources
 
 HEARTBEAT = 0.2

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlanes.producers.events import Cursor, Event, Outcome
-from streamlanes.producers.log import Batch
+from streamlanes.producers.log.event_log import Batch
 from streamlanes.transports.framing import (
     Cut,
     FrameCache,

@@ -14,7 +14,7 @@ from streamlanes.transports.framing import FrameCache
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.poll import ANSWER_SCHEMA, LimitParameter, WaitParameter, asked
 from streamlanes.transports.problems import ProblemRoute, answer, documented
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 

@@ -17,7 +17,7 @@ from streamlanes.transports.baselines.messages import Message, MessageFraming, M
 from streamlanes.transports.follow import StreamingLane
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.sse import EVENT_SCHEMA, LastEventId, resumed
 from streamlanes.transports.transport import Transport
 

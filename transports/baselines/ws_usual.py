@@ -13,7 +13,7 @@ from streamlanes.producers.events import encode_json
 from streamlanes.producers.wire import WEBSOCKET, Wire
 from streamlanes.transports.baselines.messages import MessageFraming, Messages, ReaderQueue
 from streamlanes.transports.follow import Follower, StreamingLane
-from streamlanes.transports.service import StreamService
+from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 from streamlanes.transports.ws import ENDED, GOING_AWAY, accepted, close, listen, send
 

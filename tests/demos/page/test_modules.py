@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from streamlanes.demos.control import PAGE
-from streamlanes.transports.browser import MODULE
+from streamlanes.transports.server.browser import MODULE
 from tests.demos.page.visiting import chromium
 
 ORIGIN = "http://127.0.0.1"

@@ -1,0 +1,5 @@
+"""The event log: items go in by `append`, events come out by `read`.
+
+`event_log` is the protocol, `memory` keeps events in the process, `deadlines` ends its waits. Imports the
+producers' values and errors.
+"""
