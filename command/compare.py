@@ -17,24 +17,24 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from streamlanes.benchmarks import results
-from streamlanes.benchmarks.ceiling import of_lanes
-from streamlanes.benchmarks.environment import environment
+from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.experiment.ceiling import of_lanes
+from streamlanes.benchmarks.experiment.results import Header, LaneCeiling
+from streamlanes.benchmarks.experiment.run import run, seconds, width
+from streamlanes.benchmarks.experiment.scenario import DEFAULT, Scenario, find
+from streamlanes.benchmarks.experiment.schedule import schedule
 from streamlanes.benchmarks.kinds import saturated
 from streamlanes.benchmarks.kinds.saturated import Saturated
-from streamlanes.benchmarks.processes import Placement, ProcessError, placement
-from streamlanes.benchmarks.progress import watching
-from streamlanes.benchmarks.report import markdown, print_report
-from streamlanes.benchmarks.results import Header, LaneCeiling
-from streamlanes.benchmarks.run import run, seconds, width
-from streamlanes.benchmarks.scenario import DEFAULT, Scenario, find
-from streamlanes.benchmarks.schedule import schedule
-from streamlanes.benchmarks.shards import ShardError, processes
-from streamlanes.benchmarks.shards import cluster as on_cluster
-from streamlanes.benchmarks.subjects import Contestant, alone
-from streamlanes.benchmarks.target import environment_of
-from streamlanes.benchmarks.trial import Site
-from streamlanes.benchmarks.verdicts import compared
+from streamlanes.benchmarks.machine.environment import environment
+from streamlanes.benchmarks.machine.processes import Placement, ProcessError, placement
+from streamlanes.benchmarks.report.progress import watching
+from streamlanes.benchmarks.report.terminal import markdown, print_report
+from streamlanes.benchmarks.report.verdicts import compared
+from streamlanes.benchmarks.trial.contestants import Contestant, alone
+from streamlanes.benchmarks.trial.shards import ShardError, processes
+from streamlanes.benchmarks.trial.shards import cluster as on_cluster
+from streamlanes.benchmarks.trial.target import environment_of
+from streamlanes.benchmarks.trial.trial import Site
 from streamlanes.command import lanes as lane_names
 from streamlanes.command.given import folder_of, scenario_of, settings_of, trace_info, trace_of, without_text
 from streamlanes.command.target import aim, without_secrets

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from streamlanes.benchmarks import results
-from streamlanes.benchmarks.difference import Run, difference, unlike
-from streamlanes.benchmarks.difference_report import difference_markdown, print_difference
+from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.report.difference import Run, difference, unlike
+from streamlanes.benchmarks.report.difference_report import difference_markdown, print_difference
 from streamlanes.command.terminal import stdout
 
 """Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from streamlanes.benchmarks.results import TraceInfo
-from streamlanes.benchmarks.scenario import Scenario, ScenarioError, Setting, find, load
-from streamlanes.benchmarks.trace import Trace, TraceError, read_trace
+from streamlanes.benchmarks.experiment.results import TraceInfo
+from streamlanes.benchmarks.experiment.scenario import Scenario, ScenarioError, Setting, find, load
+from streamlanes.benchmarks.spec.trace import Trace, TraceError, read_trace
 from streamlanes.producers.tokens import MAX_TEXT
 
 

@@ -11,16 +11,16 @@ import click
 from streamlanes.benchmarks import kinds
 from streamlanes.benchmarks.engine import clients as engine_clients
 from streamlanes.benchmarks.engine import wires as engine_wires
-from streamlanes.benchmarks.external import lanes as external_lanes
+from streamlanes.benchmarks.experiment.scenario import Scenario
+from streamlanes.benchmarks.external import description as external_lanes
 from streamlanes.benchmarks.external.contestant import External
-from streamlanes.benchmarks.external.lanes import ExternalError
-from streamlanes.benchmarks.records import CLIENT
-from streamlanes.benchmarks.results import FLOOR
-from streamlanes.benchmarks.scenario import Scenario
-from streamlanes.benchmarks.subjects import Contestant, Floor, Lane, entries
-from streamlanes.benchmarks.target import at
-from streamlanes.benchmarks.tasks import Sessions
-from streamlanes.benchmarks.trial import TrialPlan
+from streamlanes.benchmarks.external.description import ExternalError
+from streamlanes.benchmarks.spec.contestant import FLOOR
+from streamlanes.benchmarks.spec.records import CLIENT
+from streamlanes.benchmarks.spec.tasks import Sessions
+from streamlanes.benchmarks.trial.contestants import Contestant, Floor, Lane, entries
+from streamlanes.benchmarks.trial.target import at
+from streamlanes.benchmarks.trial.trial import TrialPlan
 from streamlanes.command.target import Aim
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import discover

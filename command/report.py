@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from streamlanes.benchmarks import results
-from streamlanes.benchmarks.comparison import Comparisons
-from streamlanes.benchmarks.exports import csv_text, junit, write_hgrm
-from streamlanes.benchmarks.report import markdown, print_report
-from streamlanes.benchmarks.results import Header, Result
-from streamlanes.benchmarks.slo import check
-from streamlanes.benchmarks.verdicts import compared
+from streamlanes.benchmarks.analysis.result import Result
+from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.experiment.results import Header
+from streamlanes.benchmarks.report.comparison import Comparisons
+from streamlanes.benchmarks.report.exports import csv_text, junit, write_hgrm
+from streamlanes.benchmarks.report.slo import check
+from streamlanes.benchmarks.report.terminal import markdown, print_report
+from streamlanes.benchmarks.report.verdicts import compared
 from streamlanes.command.terminal import stdout
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -68,7 +69,7 @@ def report(
 
 
 def _page(header: Header, finished: Sequence[Result], found: Comparisons) -> str:
-    from streamlanes.benchmarks.html import page  # plotly takes a second to load
+    from streamlanes.benchmarks.report.html import page  # plotly takes a second to load
 
     return page(header, finished, found)
 

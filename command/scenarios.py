@@ -6,7 +6,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from streamlanes.benchmarks.scenario import BUILT_IN, load, names
+from streamlanes.benchmarks.experiment.scenario import BUILT_IN, load, names
 from streamlanes.command.terminal import stdout
 
 

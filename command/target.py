@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import click
 
-from streamlanes.benchmarks import kinds, scenario
-from streamlanes.benchmarks.results import TargetInfo
-from streamlanes.benchmarks.target import TargetError, probe
-from streamlanes.benchmarks.trial import HIDDEN
+from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.experiment import scenario
+from streamlanes.benchmarks.trial.target import TargetError, TargetInfo, probe
+from streamlanes.benchmarks.trial.trial import HIDDEN
 from streamlanes.producers.wire import Wire
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.demos.crowd import MAX_READERS, CrowdProcess
 from streamlanes.demos.network import Network
 from streamlanes.demos.readers import Link

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from streamlanes.benchmarks.processes import Child, ProcessError, child
+from streamlanes.benchmarks.machine.processes import Child, ProcessError, child
 from streamlanes.demos.readers import COUNTS, ORDERS, Counts, Link, Orders
 
 MAX_READERS: Final = 1_000

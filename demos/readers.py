@@ -20,10 +20,10 @@ from pydantic import TypeAdapter
 from yarl import URL
 
 from streamlanes.benchmarks.engine import wires
-from streamlanes.benchmarks.engine.decoding import Events, Fault
-from streamlanes.benchmarks.engine.http import client
-from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.engine.connections.http import client
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault
 from streamlanes.benchmarks.engine.recorder import Recorder
+from streamlanes.benchmarks.machine.event_loop import loop_factory
 
 REPORT_SECONDS: Final = 0.25
 ARRIVAL_SECONDS: Final = 0.001

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from streamlanes.benchmarks.processes import Child, ProcessError, child
-from streamlanes.benchmarks.server import PRODUCT, ready
+from streamlanes.benchmarks.machine.processes import Child, ProcessError, child
+from streamlanes.benchmarks.trial.server import PRODUCT, ready
 
 
 class ServerProcess:

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from streamlanes import clients
-from streamlanes.benchmarks.launch import allow_open_files
+from streamlanes.benchmarks.machine.launch import allow_open_files
 from streamlanes.benchmarks.relay import Relay
 from streamlanes.demos.folder import temporary_folder
 from streamlanes.demos.network import CLEAR, Network

@@ -16,7 +16,7 @@ from typing import Final
 from rich.console import Console
 
 from streamlanes import clients
-from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.clients import Started
 from streamlanes.demos.drawing import Drawing
 from streamlanes.demos.network import Network

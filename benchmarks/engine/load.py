@@ -16,19 +16,19 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks import clocks
-from streamlanes.benchmarks.engine.alarm import Alarm
-from streamlanes.benchmarks.engine.decoding import Fault
-from streamlanes.benchmarks.engine.http import check, client
-from streamlanes.benchmarks.engine.meter import Meter
+from streamlanes.benchmarks.engine.connections.http import check, client
+from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.kernel_times import StampedRecorder
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.resuming import read_resuming
 from streamlanes.benchmarks.engine.sending import Sender
-from streamlanes.benchmarks.engine.stamping import StampedRecorder
+from streamlanes.benchmarks.engine.timers import Alarm
+from streamlanes.benchmarks.engine.traffic import Meter
 from streamlanes.benchmarks.engine.wires import WireReader
-from streamlanes.benchmarks.plan import Session
-from streamlanes.benchmarks.records import Engine, Sample, Spec
-from streamlanes.benchmarks.tasks import Again, Audience, Sessions
+from streamlanes.benchmarks.machine import clocks
+from streamlanes.benchmarks.spec.records import Engine, Sample, Spec
+from streamlanes.benchmarks.spec.sessions import Session
+from streamlanes.benchmarks.spec.tasks import Again, Audience, Sessions
 from streamlanes.producers.errors import InvalidCursor
 from streamlanes.producers.events import Cursor
 

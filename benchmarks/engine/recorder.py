@@ -9,8 +9,8 @@ from typing import Final
 
 import aiohttp
 
-from streamlanes.benchmarks.engine.decoding import Events, Place
-from streamlanes.benchmarks.records import Column, Connection, Reader, Sends, Traffic
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Place
+from streamlanes.benchmarks.spec.records import Column, Connection, Reader, Sends, Traffic
 
 _pack: Final = struct.Struct("q").pack
 """As an array of "q" has it."""

@@ -11,12 +11,12 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.decoding import Fault, Lost
-from streamlanes.benchmarks.engine.http import client
+from streamlanes.benchmarks.engine.connections.http import client
+from streamlanes.benchmarks.engine.decoding.decoder import Fault, Lost
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.wires import WireReader
-from streamlanes.benchmarks.records import Connection
-from streamlanes.benchmarks.tasks import Reconnecting
+from streamlanes.benchmarks.spec.records import Connection
+from streamlanes.benchmarks.spec.tasks import Reconnecting
 
 _MAX_DOUBLINGS: Final = 30
 """More would overflow a float in the end, and no delay is as long."""

@@ -14,10 +14,10 @@ from typing import Final, TypeAlias
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.alarm import Alarm
-from streamlanes.benchmarks.engine.http import check
-from streamlanes.benchmarks.plan import Messages
-from streamlanes.benchmarks.records import Sends
+from streamlanes.benchmarks.engine.connections.http import check
+from streamlanes.benchmarks.engine.timers import Alarm
+from streamlanes.benchmarks.spec.records import Sends
+from streamlanes.benchmarks.spec.sessions import Messages
 from streamlanes.producers import ticker
 from streamlanes.producers.events import encode_json
 from streamlanes.producers.producer import Context

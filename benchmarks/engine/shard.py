@@ -7,14 +7,14 @@ import asyncio
 import aiohttp
 
 from streamlanes.benchmarks.engine import clients, wires
-from streamlanes.benchmarks.engine.decoding import Fault
+from streamlanes.benchmarks.engine.allocator import keep_freed
+from streamlanes.benchmarks.engine.decoding.decoder import Fault
 from streamlanes.benchmarks.engine.load import Load
-from streamlanes.benchmarks.engine.loops import loop_factory
-from streamlanes.benchmarks.engine.memory import keep_freed
 from streamlanes.benchmarks.engine.wires import WireReader
-from streamlanes.benchmarks.launch import allow_open_files
-from streamlanes.benchmarks.records import CLIENT, Record, load_spec, pack
-from streamlanes.benchmarks.tasks import Sessions
+from streamlanes.benchmarks.machine.event_loop import loop_factory
+from streamlanes.benchmarks.machine.launch import allow_open_files
+from streamlanes.benchmarks.spec.records import CLIENT, Record, load_spec, pack
+from streamlanes.benchmarks.spec.tasks import Sessions
 
 
 class ShardError(Exception):

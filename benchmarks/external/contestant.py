@@ -13,12 +13,12 @@ from typing import Final
 
 import httpx
 
-from streamlanes.benchmarks.external.lanes import ExternalLane, filled
+from streamlanes.benchmarks.external.description import ExternalLane, filled
 from streamlanes.benchmarks.external.publisher import dump
-from streamlanes.benchmarks.processes import Child, Placement, ProcessError, child
-from streamlanes.benchmarks.records import Started
-from streamlanes.benchmarks.server import READY_SECONDS, Server, ready, start
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.machine.processes import Child, Placement, ProcessError, child
+from streamlanes.benchmarks.spec.records import Started
+from streamlanes.benchmarks.spec.workload import Workload
+from streamlanes.benchmarks.trial.server import READY_SECONDS, Server, ready, start
 
 ASK_SECONDS: Final = 0.02
 """Between two requests to a server that isn't ready yet."""

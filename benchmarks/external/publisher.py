@@ -28,9 +28,9 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
-from streamlanes.benchmarks.engine.alarm import Alarm
-from streamlanes.benchmarks.engine.loops import loop_factory
-from streamlanes.benchmarks.external.lanes import ExternalLane, filled
+from streamlanes.benchmarks.engine.timers import Alarm
+from streamlanes.benchmarks.external.description import ExternalLane, filled
+from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.servers.http import Connection, Request, listening, terminated
 from streamlanes.producers import ticker
 from streamlanes.producers.events import JSON, Cursor, Item, encode_json

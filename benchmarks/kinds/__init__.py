@@ -8,10 +8,10 @@ from dataclasses import Field, dataclass
 from importlib import import_module
 from typing import ClassVar, Protocol
 
-from streamlanes.benchmarks.figures import Figures
-from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.recorded import Recorded
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Workload
 
 
 class Part(Protocol):

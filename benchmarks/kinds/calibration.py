@@ -7,15 +7,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from streamlanes.benchmarks import caveats, latency
-from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.analysis import caveats, latency
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
-from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.benchmarks.tasks import Audience
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.spec.tasks import Audience
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "calibration"
 

@@ -14,16 +14,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from streamlanes.benchmarks import latency
-from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.analysis import latency
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
-from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.benchmarks.results import Result
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.usage import BUSY
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.machine.usage import BUSY
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Finding, Workload
 
 NAME: Final = "capacity"
 MARGIN: Final = 0.95
@@ -93,13 +92,13 @@ class _Search:
         workload = self.part.at(self.offered, self.part.seconds, self.seed)
         return dataclasses.replace(workload, point={"offered": round(self.offered)}, then=self)
 
-    def __call__(self, result: Result) -> Workload | None:
+    def __call__(self, found: Finding) -> Workload | None:
         """Return the next step, or the confirming run. None: the lane isn't correct, or sustains nothing."""
-        if not result.verdict.ok:
+        if not found.correct:
             return None
-        held, failed = (self.held, self.offered) if result.overloaded else (self.offered, self.failed)
+        held, failed = (self.held, self.offered) if found.overloaded else (self.offered, self.failed)
         known = dataclasses.replace(self, held=held, failed=failed)
-        return known.following(engine_cpu=result.figures.get("engine_cpu", 0))
+        return known.following(engine_cpu=found.figures.get("engine_cpu", 0))
 
     def following(self, *, engine_cpu: float) -> Workload | None:
         """Return what comes after the present step, whose outcome is known."""

@@ -9,17 +9,17 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from streamlanes.benchmarks import latency
-from streamlanes.benchmarks.expected import expect
-from streamlanes.benchmarks.figures import Figures
-from streamlanes.benchmarks.intervals import add_intervals
+from streamlanes.benchmarks.analysis import latency
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.inter_arrival import add_intervals
+from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds
-from streamlanes.benchmarks.plan import Session
-from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.benchmarks.tasks import Sessions
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.spec.expected import expect
+from streamlanes.benchmarks.spec.sessions import Session
+from streamlanes.benchmarks.spec.tasks import Sessions
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.producers.tokens import MAX_TEXT, MAX_TOKENS
 
 NAME: Final = "load"

@@ -16,18 +16,18 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from streamlanes.benchmarks import caveats
-from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.analysis import caveats
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.outages import peak, reconnects, recoveries, resent, suffered, timeline
+from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
-from streamlanes.benchmarks.outages import peak, reconnects, recoveries, resent, timeline
-from streamlanes.benchmarks.plan import Params
-from streamlanes.benchmarks.recorded import Recorded
 from streamlanes.benchmarks.relay.timed import TimedFault
-from streamlanes.benchmarks.relayed import Relayed, suffered
-from streamlanes.benchmarks.tasks import Audience, Reconnecting
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.workload import Workload, to_an_audience
+from streamlanes.benchmarks.spec.sessions import Params
+from streamlanes.benchmarks.spec.tasks import Audience, Reconnecting
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
+from streamlanes.benchmarks.trial.network import Relayed
 
 NAME: Final = "recovery"
 CONNECT_SECONDS: Final = 0.01

@@ -9,18 +9,18 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from streamlanes.benchmarks import caveats
-from streamlanes.benchmarks.expected import expect
-from streamlanes.benchmarks.figures import Figures
-from streamlanes.benchmarks.join import RoundTrips, join_echoes
+from streamlanes.benchmarks.analysis import caveats
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.join import RoundTrips, join_echoes
+from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
-from streamlanes.benchmarks.plan import Messages, Session
-from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.benchmarks.records import read_sends
-from streamlanes.benchmarks.tasks import Sessions
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.spec.expected import expect
+from streamlanes.benchmarks.spec.records import read_sends
+from streamlanes.benchmarks.spec.sessions import Messages, Session
+from streamlanes.benchmarks.spec.tasks import Sessions
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "rtt"
 

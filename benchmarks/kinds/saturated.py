@@ -7,17 +7,17 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from streamlanes.benchmarks import caveats
-from streamlanes.benchmarks.expected import expect
-from streamlanes.benchmarks.figures import Figures
+from streamlanes.benchmarks.analysis import caveats
+from streamlanes.benchmarks.analysis.figures import Figures
+from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
-from streamlanes.benchmarks.plan import Params, Session
-from streamlanes.benchmarks.recorded import Recorded
-from streamlanes.benchmarks.tasks import Again
-from streamlanes.benchmarks.trace import Trace
-from streamlanes.benchmarks.usage import MOSTLY_BUSY
-from streamlanes.benchmarks.workload import Workload
+from streamlanes.benchmarks.machine.usage import MOSTLY_BUSY
+from streamlanes.benchmarks.spec.expected import expect
+from streamlanes.benchmarks.spec.sessions import Params, Session
+from streamlanes.benchmarks.spec.tasks import Again
+from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "saturated"
 STREAM: Final = "prefilled"

@@ -11,45 +11,11 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
-
-from pydantic import TypeAdapter
 
 from streamlanes.benchmarks.relay.faults import Fault
+from streamlanes.benchmarks.relay.orders import ORDERS, SUFFERED, Orders, Suffered
 from streamlanes.benchmarks.relay.relay import Relay
 from streamlanes.benchmarks.relay.timed import TimedFault, play
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What the relay is to do."""
-
-    host: str
-    port: int
-    seed: int
-    delay: float
-    """Seconds from the first connection to when the times of the faults begin."""
-    faults: tuple[TimedFault, ...]
-    log: Path
-    """Gets a line for each fault, as it begins."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suffered:
-    """A fault that was."""
-
-    at_ns: int
-    what: str
-    open: int
-    """Connections."""
-    cpu_ns: int
-    """Of the relay's process by then."""
-
-
-ORDERS: Final = TypeAdapter(Orders)
-SUFFERED: Final = TypeAdapter(Suffered)
 
 
 async def serve(orders: Orders) -> None:

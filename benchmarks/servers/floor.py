@@ -24,7 +24,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.servers.http import (
     LAST_CHUNK,
     STREAM_HEAD,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
-from streamlanes.benchmarks.engine.loops import loop_factory
+from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.servers.http import (
     LAST_CHUNK,
     STREAM_HEAD,

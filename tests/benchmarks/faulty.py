@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from streamlanes.benchmarks.records import Record
-from streamlanes.benchmarks.shards import ShardError
+from streamlanes.benchmarks.spec.records import Record
+from streamlanes.benchmarks.trial.shards import ShardError
 
 
 def dying(text: bytes) -> Record:

@@ -8,10 +8,20 @@ from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from streamlanes.benchmarks.clocks import ProcessTime
-from streamlanes.benchmarks.expected import Expected
 from streamlanes.benchmarks.kinds import discover
-from streamlanes.benchmarks.records import Column, Engine, Reader, Sample, Sends, Trial, pack, write_record, write_trial
+from streamlanes.benchmarks.machine.clocks import ProcessTime
+from streamlanes.benchmarks.spec.expected import Expected
+from streamlanes.benchmarks.spec.records import (
+    Column,
+    Engine,
+    Reader,
+    Sample,
+    Sends,
+    Trial,
+    pack,
+    write_record,
+    write_trial,
+)
 from streamlanes.producers.events import Item
 from streamlanes.producers.pacing.journal import Journal
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from streamlanes.benchmarks.environment import environment
-from streamlanes.benchmarks.gate import Verdict
-from streamlanes.benchmarks.processes import placement
-from streamlanes.benchmarks.results import Header, Result
-from streamlanes.benchmarks.scenario import Scenario
+from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.result import Result
+from streamlanes.benchmarks.experiment.results import Header
+from streamlanes.benchmarks.experiment.scenario import Scenario
+from streamlanes.benchmarks.machine.environment import environment
+from streamlanes.benchmarks.machine.processes import placement
 
 BLANK: Final = Result(
     trial="1",

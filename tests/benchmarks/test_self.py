@@ -20,24 +20,25 @@ from typing import Final
 
 import pytest
 
-from streamlanes.benchmarks import caveats, recorded
-from streamlanes.benchmarks.ceiling import measure, null_server
-from streamlanes.benchmarks.comparison import compare
-from streamlanes.benchmarks.histogram import Histogram
+from streamlanes.benchmarks.analysis import caveats, recorded
+from streamlanes.benchmarks.analysis.histogram import Histogram
+from streamlanes.benchmarks.analysis.result import Result
+from streamlanes.benchmarks.experiment.ceiling import measure, null_server
+from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.calibration import Calibration
 from streamlanes.benchmarks.kinds.saturated import Saturated
-from streamlanes.benchmarks.processes import placement
-from streamlanes.benchmarks.records import Spec
-from streamlanes.benchmarks.results import AGAIN, Result
-from streamlanes.benchmarks.server import serving
+from streamlanes.benchmarks.machine.processes import placement
+from streamlanes.benchmarks.report.comparison import compare
 from streamlanes.benchmarks.servers.null import LANES, STREAM
-from streamlanes.benchmarks.shards import processes
-from streamlanes.benchmarks.subjects import Lane
-from streamlanes.benchmarks.summarise import summarise
-from streamlanes.benchmarks.tasks import Again
-from streamlanes.benchmarks.trial import Site, TrialPlan, run_trial
-from streamlanes.benchmarks.workload import Network, Workload
+from streamlanes.benchmarks.spec.contestant import AGAIN
+from streamlanes.benchmarks.spec.records import Spec
+from streamlanes.benchmarks.spec.tasks import Again
+from streamlanes.benchmarks.spec.workload import Network, Workload
+from streamlanes.benchmarks.trial.contestants import Lane
+from streamlanes.benchmarks.trial.server import serving
+from streamlanes.benchmarks.trial.shards import processes
+from streamlanes.benchmarks.trial.trial import Site, TrialPlan, run_trial
 from streamlanes.producers.wire import SSE
 from tests.benchmarks.faulty_lanes import LATER, install
 

@@ -14,12 +14,13 @@ import click
 import pytest
 from distributed import LocalCluster
 
-from streamlanes.benchmarks import recorded, results
+from streamlanes.benchmarks.analysis import recorded
+from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.engine import wires as engine_wires
-from streamlanes.benchmarks.gate import Verdict
-from streamlanes.benchmarks.histogram import Histogram
-from streamlanes.benchmarks.results import ALONE
-from streamlanes.benchmarks.scenario import PRODUCT_LANES
+from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.experiment.scenario import PRODUCT_LANES
+from streamlanes.benchmarks.spec.contestant import ALONE
 from streamlanes.producers.wire import NDJSON, SSE, Wire
 
 pytestmark = pytest.mark.timeout(120)
@@ -280,7 +281,7 @@ def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_lane_without_a_way_up_is_told() -> None:
-    from streamlanes.benchmarks import caveats
+    from streamlanes.benchmarks.analysis import caveats
     from streamlanes.command import lanes
 
     wires = {"sse": SSE, "strange": Wire("pigeon"), "mute": NDJSON}

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from streamlanes.benchmarks import results
+from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds import Part
 from streamlanes.benchmarks.kinds.load import Load
 from streamlanes.benchmarks.kinds.saturated import Saturated
-from streamlanes.benchmarks.progress import watching
-from streamlanes.benchmarks.subjects import Lane
-from streamlanes.benchmarks.summarise import summarise
-from streamlanes.benchmarks.trial import TrialPlan
+from streamlanes.benchmarks.report.progress import watching
+from streamlanes.benchmarks.trial.contestants import Lane
+from streamlanes.benchmarks.trial.trial import TrialPlan
 from streamlanes.command.compare import duration
 from streamlanes.transports import baselines, discover
 from tests.benchmarks.living import left_of, marked

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.demos.crowd import CrowdProcess
 from streamlanes.demos.readers import Counts, Link
 from tests.demos.staging import DEADLINE

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from streamlanes import clients
-from streamlanes.benchmarks.processes import ProcessError
+from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.clients import EventStream, Options
 from streamlanes.demos.network import BUFFER_SECONDS, HELD, Network
 from streamlanes.demos.stage import Lane, Stage, staged

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from streamlanes.benchmarks.engine.decoding import Events
-from streamlanes.benchmarks.engine.frames import Frames
+from streamlanes.benchmarks.engine.decoding.decoder import Events
+from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.wires.long_poll import LongPollDecoder
 from streamlanes.benchmarks.engine.wires.ndjson import NDJSONDecoder

@@ -10,12 +10,12 @@ from itertools import pairwise
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from streamlanes.benchmarks.expected import Expected
-from streamlanes.benchmarks.gate import judge
-from streamlanes.benchmarks.histogram import Histogram
-from streamlanes.benchmarks.join import Times, join
-from streamlanes.benchmarks.records import Column
-from streamlanes.benchmarks.statistics import holm, interval, p_value, paired
+from streamlanes.benchmarks.analysis.gate import judge
+from streamlanes.benchmarks.analysis.histogram import Histogram
+from streamlanes.benchmarks.analysis.join import Times, join
+from streamlanes.benchmarks.analysis.statistics import holm, interval, p_value, paired
+from streamlanes.benchmarks.spec.expected import Expected
+from streamlanes.benchmarks.spec.records import Column
 from streamlanes.producers.pacing.journal import Stamp
 from tests.benchmarks.raw import checksum, reader
 

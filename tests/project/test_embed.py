@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse
 from playwright.async_api import async_playwright
 
 from streamlanes.command.upstreams import upstream_producers
-from tests.benchmarks.html.test_browser import ARGUMENTS
+from tests.benchmarks.report.html.test_browser import ARGUMENTS
 from tests.completions import answering, completions, saying
 from tests.serving import serving_app
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from streamlanes.benchmarks import results
-from streamlanes.benchmarks.comparison import compare
-from streamlanes.benchmarks.records import pack, read_engines, write_record
-from streamlanes.benchmarks.summarise import summarise
+from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.experiment.summarise import summarise
+from streamlanes.benchmarks.report.comparison import compare
+from streamlanes.benchmarks.spec.records import pack, read_engines, write_record
 from tests.benchmarks import synthetic
 from tests.benchmarks.raw import MS, write_raw
 
@@ -67,5 +67,5 @@ def test_a_ratio_and_its_interval(tmp_path: Path) -> None:
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w/]+\.py|[a-z_/]+/)`", PAGE))
     assert len(named) > 15
-    homes = [ROOT, ROOT / "benchmarks", ROOT / "tests" / "benchmarks", ROOT / "tests" / "command"]
+    homes = [ROOT, ROOT / "benchmarks"]
     assert not [name for name in named if not any((home / name).exists() for home in homes)]

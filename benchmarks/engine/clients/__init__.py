@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Protocol
 
 from streamlanes.benchmarks.engine.wires import WireReader
-from streamlanes.benchmarks.records import CLIENT
+from streamlanes.benchmarks.spec.records import CLIENT
 
 
 class ClientReader(WireReader, Protocol):

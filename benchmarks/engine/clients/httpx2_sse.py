@@ -13,7 +13,7 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-from streamlanes.benchmarks.engine.decoding import Fault, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Fault, Place
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
 from streamlanes.producers.errors import InvalidCursor

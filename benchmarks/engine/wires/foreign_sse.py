@@ -7,8 +7,8 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.body import read_body
-from streamlanes.benchmarks.engine.foreign import ForeignSSEDecoder
+from streamlanes.benchmarks.engine.connections.body import read_body
+from streamlanes.benchmarks.engine.decoding.foreign import ForeignSSEDecoder
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
 from streamlanes.producers.wire import Wire

@@ -7,10 +7,10 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.foreign import ForeignDecoder
+from streamlanes.benchmarks.engine.connections.upgrade import read_messages
+from streamlanes.benchmarks.engine.decoding.foreign import ForeignDecoder
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
-from streamlanes.benchmarks.engine.upgrade import read_messages
 from streamlanes.producers.wire import Wire
 
 FOREIGN_WEBSOCKET: Final = Wire("websocket-foreign")

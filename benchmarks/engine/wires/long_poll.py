@@ -10,9 +10,9 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.decoding import Events, Fault, Place
-from streamlanes.benchmarks.engine.json_message import EVENT_HEAD
-from streamlanes.benchmarks.engine.polling import polling
+from streamlanes.benchmarks.engine.connections.polling import polling
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault, Place
+from streamlanes.benchmarks.engine.decoding.json_message import EVENT_HEAD
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import POST, Sender, posting
 from streamlanes.producers.wire import LONG_POLL

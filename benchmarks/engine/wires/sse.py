@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.body import read_body
-from streamlanes.benchmarks.engine.decoding import Decoder, Events, Fault, Place
+from streamlanes.benchmarks.engine.connections.body import read_body
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Fault, Place
+from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, take_runs
 from streamlanes.benchmarks.engine.recorder import Recorder
-from streamlanes.benchmarks.engine.runs import PIECE, take_runs
 from streamlanes.benchmarks.engine.sending import POST, Sender
 from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX
 

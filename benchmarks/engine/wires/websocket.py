@@ -8,11 +8,11 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from streamlanes.benchmarks.engine.decoding import Events, Place
-from streamlanes.benchmarks.engine.json_message import take_message
+from streamlanes.benchmarks.engine.connections.upgrade import read_messages
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Place
+from streamlanes.benchmarks.engine.decoding.json_message import take_message
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import FRAME, Sender
-from streamlanes.benchmarks.engine.upgrade import read_messages
 from streamlanes.producers.wire import WEBSOCKET
 
 

@@ -195,7 +195,7 @@ async def test_silence_is_noticed_and_the_request_closed(begun: bool) -> None:
     "part", [b"data: " + b"x" * 4096, b"data: x\n" * 512, b": on\n\n" * 512], ids=["one line", "one event", "comments"]
 )
 async def test_answers_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch, part: bytes) -> None:
-    monkeypatch.setattr(upstream, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(relay, "MAX_BYTES", 100_000)
     async with completions(flooding(part)) as api:
         assert await failure(api) == "its answer has more than 100,000 bytes"
         await asyncio.wait_for(api.left.wait(), 5)

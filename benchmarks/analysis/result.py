@@ -1,0 +1,46 @@
+"""What one trial came to: a line of the results, from which reports are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamlanes.benchmarks.analysis.caveats import Caveat
+from streamlanes.benchmarks.analysis.figures import Heat, Timeline
+from streamlanes.benchmarks.analysis.gate import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One trial: a row of the report, in one round, at one point of a sweep."""
+
+    trial: str
+    """Its folder in `raw/`."""
+    kind: str
+    lane: str
+    """The row: a lane's name, with AGAIN behind it the second time."""
+    round: int
+    point: Mapping[str, float]
+    """Where in a sweep; empty if there is none."""
+    readers: int
+    events: int
+    """Received, by all readers."""
+    verdict: Verdict
+    overloaded: bool
+    """Its latencies are of a backlog, so it has none."""
+    window_ns: int
+    """From the start of the window to the last reader's end, by the trial's own time (see `turns`)."""
+    figures: Mapping[str, float]
+    """By the names of `metrics`; what isn't known, or hasn't samples enough, is absent."""
+    histograms: Mapping[str, str]
+    """Of nanoseconds, HdrHistogram V2 in base64."""
+    samples: Mapping[str, int]
+    """Independent samples behind each histogram."""
+    heat: Heat | None
+    timeline: Timeline | None
+    caveats: tuple[Caveat, ...]
+
+    @property
+    def correct(self) -> bool:
+        """Nothing was lost, repeated, reordered or changed, and the trial wasn't broken off."""
+        return self.verdict.ok

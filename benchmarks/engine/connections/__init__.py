@@ -1,0 +1,1 @@
+"""Requests, bodies that go on, polls and upgraded sockets at the level of bytes; aiohttp makes the connections."""

@@ -1,0 +1,1 @@
+"""Bytes in, offsets and data out, no I/O: what the wires' readers share."""

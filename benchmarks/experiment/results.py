@@ -1,0 +1,115 @@
+"""`results.jsonl`: a header, then a line for each finished trial. What reports are made from, and nothing else.
+
+The first line names the schema and its version; a reader refuses versions that it doesn't know. A line is written as
+its trial ends, so that an interrupted run keeps what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from streamlanes.benchmarks.analysis.result import Result
+from streamlanes.benchmarks.experiment.scenario import Scenario
+from streamlanes.benchmarks.machine.environment import Environment
+from streamlanes.benchmarks.trial.target import TargetInfo
+
+FILE: Final = "results.jsonl"
+SCHEMA: Final = "streamlanes.results"
+VERSION: Final = 2
+
+
+class ResultsError(Exception):
+    """The file isn't one of results that this version can read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceInfo:
+    """The recorded trace of a run."""
+
+    file: str
+    sha256: str
+    speed: float
+    sessions: int
+    skipped: int
+    out_of_order: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCeiling:
+    """How fast the engine takes a lane's wire from a server that does nothing else."""
+
+    rate: float
+    """Events per second."""
+    exempt: bool
+    """A request for each batch: the round trips set the pace, and no ceiling is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What was run, where."""
+
+    schema: Literal["streamlanes.results"] = SCHEMA
+    version: Literal[2] = VERSION
+    started: str
+    """UTC, ISO 8601."""
+    command: str
+    """That repeats the run."""
+    scenario: Scenario
+    """As it was run; a text, which may be long, only by its hash."""
+    text_sha256: str | None = None
+    trace: TraceInfo | None = None
+    trials: int
+    """That were planned; a search may take more."""
+    environment: Environment
+    ceilings: Mapping[str, LaneCeiling] = field(default_factory=dict)
+    """By lane, of runs with saturated trials."""
+    target: TargetInfo | None = None
+    """None: each trial had a server of its own."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Lanes that `all` would have, and why the engine can't measure them."""
+
+
+_HEADER: Final = TypeAdapter(Header)
+_RESULT: Final = TypeAdapter(Result)
+
+
+def create(folder: Path, header: Header) -> None:
+    """Start a run's results. Raises FileExistsError if there are some already."""
+    with (folder / FILE).open("xb") as file:
+        file.write(_HEADER.dump_json(header) + b"\n")
+
+
+def append(folder: Path, result: Result) -> None:
+    """Add a finished trial."""
+    with (folder / FILE).open("ab") as file:
+        file.write(_RESULT.dump_json(result) + b"\n")
+
+
+def read_ended(folder: Path) -> tuple[Header, Sequence[Result]]:
+    """Read the results of a run that has some. Raises ResultsError, also if none of its trials had ended."""
+    header, results = read(folder)
+    if not results:
+        raise ResultsError(f"none of its trials had ended, of {header.trials}; run it again: {header.command}")
+    return header, results
+
+
+def read(folder: Path) -> tuple[Header, Sequence[Result]]:
+    """Read a run's results. Raises ResultsError, naming the line, and FileNotFoundError."""
+    path = folder / FILE
+    first, *rest = path.read_bytes().splitlines() or [b""]
+    try:
+        header = _HEADER.validate_json(first)
+    except ValidationError as error:
+        raise ResultsError(f"{path}, line 1: not {SCHEMA} of version {VERSION}: {error.errors()[0]['msg']}") from error
+    results: list[Result] = []
+    for number, line in enumerate(rest, start=2):
+        try:
+            results.append(_RESULT.validate_json(line))
+        except ValidationError as error:
+            raise ResultsError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
+    return header, results

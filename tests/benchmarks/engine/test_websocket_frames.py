@@ -1,0 +1,76 @@
+"""The engine's WebSocket frames: any chunking gives the same messages; what a server may not send is a fault."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.frames import Close, Frame, Opcode
+
+from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
+from tests.benchmarks.engine.test_decoders import CUTS, split
+
+MESSAGES = st.lists(st.binary(max_size=300) | st.just(b"x" * 70_000), max_size=6)
+
+
+def frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
+    """Serialise by a library of its own, so that the two can't be wrong in the same way."""
+    return Frame(opcode, payload, fin).serialize(mask=False)
+
+
+def wire(messages: list[bytes]) -> bytes:
+    parts = [frame(Opcode.PING, b"are you there")]
+    for message in messages:
+        half = len(message) // 2
+        parts += [frame(Opcode.TEXT, message), frame(Opcode.TEXT, message[:half], fin=False)]
+        parts += [frame(Opcode.PONG, b""), frame(Opcode.CONT, b"", fin=False), frame(Opcode.CONT, message[half:])]
+    return b"".join(parts) + frame(Opcode.CLOSE, Close(1001, "draining").serialize())
+
+
+@given(messages=MESSAGES, cuts=CUTS)
+def test_split_anywhere(messages: list[bytes], cuts: list[int]) -> None:
+    frames = Frames()
+    received = [message for chunk in split(wire(messages), cuts) for message in frames.feed(chunk)]
+    assert received == [message for message in messages for _ in range(2)]
+    assert frames.pings == [b"are you there"]
+    assert frames.closed == (1001, "draining")
+
+
+@given(sizes=st.lists(st.sampled_from([0, 125, 126, 200, 300, 65_535, 65_536]), max_size=8), cuts=CUTS)
+def test_nothing_but_messages_split_anywhere(sizes: list[int], cuts: list[int]) -> None:
+    messages = [bytes([ord("a") + n]) * size for n, size in enumerate(sizes)]
+    content = b"".join(frame(Opcode.TEXT, message) for message in messages)
+    frames = Frames()
+    assert [message for chunk in split(content, cuts) for message in frames.feed(chunk)] == messages
+
+
+def test_byte_by_byte() -> None:
+    frames = Frames()
+    content = wire([b"a" * 130, b""])
+    received = [message for i in range(len(content)) for message in frames.feed(content[i : i + 1])]
+    assert received == [b"a" * 130] * 2 + [b""] * 2
+
+
+def test_a_close_without_a_code() -> None:
+    frames = Frames()
+    assert frames.feed(frame(Opcode.CLOSE, b"")) == []
+    assert frames.closed == (1005, "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x81\x81\x00\x00\x00\x00x",
+        frame(Opcode.BINARY, b"x"),
+        frame(Opcode.CONT, b"x"),
+        frame(Opcode.TEXT, b"x", fin=False) + frame(Opcode.TEXT, b"y"),
+        frame(Opcode.CLOSE, b"") + frame(Opcode.TEXT, b"x"),
+        frame(Opcode.TEXT, b"x", fin=False) + frame(Opcode.TEXT, b"y" * 200),
+        frame(Opcode.CLOSE, b"") + frame(Opcode.TEXT, b"x" * 200),
+        b"\xc1\x01x",
+    ],
+)
+def test_faults(content: bytes) -> None:
+    with pytest.raises(Fault):
+        Frames().feed(content)
