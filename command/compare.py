@@ -1,43 +1,31 @@
-"""`streamlanes compare`."""
+"""`streamlanes compare`: options become an experiment, what it raises becomes messages, what it found is printed."""
 
 from __future__ import annotations
 
-import hashlib
-import math
+import re
 import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Final, Literal
 
 import click
 from rich.console import Console
 
 from streamlanes.benchmarks.experiment import results
-from streamlanes.benchmarks.experiment.ceiling import of_lanes
-from streamlanes.benchmarks.experiment.results import Header, LaneCeiling
-from streamlanes.benchmarks.experiment.run import run, seconds, width
-from streamlanes.benchmarks.experiment.scenario import DEFAULT, Scenario, find
-from streamlanes.benchmarks.experiment.schedule import schedule
-from streamlanes.benchmarks.kinds import saturated
-from streamlanes.benchmarks.kinds.saturated import Saturated
-from streamlanes.benchmarks.machine.environment import environment
-from streamlanes.benchmarks.machine.processes import Placement, ProcessError, placement
+from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.plan import Experiment, plan
+from streamlanes.benchmarks.experiment.results import Run
+from streamlanes.benchmarks.experiment.run import run
+from streamlanes.benchmarks.experiment.scenario import DEFAULT
 from streamlanes.benchmarks.report.progress import watching
 from streamlanes.benchmarks.report.terminal import markdown, print_report
 from streamlanes.benchmarks.report.verdicts import compared
-from streamlanes.benchmarks.trial.contestants import Contestant, alone
-from streamlanes.benchmarks.trial.shards import ShardError, processes
-from streamlanes.benchmarks.trial.shards import cluster as on_cluster
-from streamlanes.benchmarks.trial.target import environment_of
-from streamlanes.benchmarks.trial.trial import Site
-from streamlanes.command import lanes as lane_names
-from streamlanes.command.given import folder_of, scenario_of, settings_of, trace_info, trace_of, without_text
-from streamlanes.command.target import aim, without_secrets
+from streamlanes.command.compare_options import headers_of, positive, settings_of, text_of, without_secrets
 from streamlanes.command.terminal import stdout
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
@@ -46,17 +34,25 @@ QUICK_ROUNDS = 3
 SUMMARY = "summary.md"
 TERMINATED = 143
 """128 + SIGTERM, as shells have it."""
+OPTIONS: Final = {
+    "scenario": "'SCENARIO'",
+    "lanes": "'--lanes'",
+    "rounds": "'--rounds'",
+    "settings": "'--set'",
+    "seed": "'--seed'",
+    "text": "'--text'",
+    "trace": "'--trace'",
+    "external": "'--external'",
+    "target": "'--target'",
+    "folder": "'--out'",
+    "shards": "'--shards'",
+    "cluster": "'--cluster'",
+}
+"""Names of the options by the parameters of `plan` and `run` that they become."""
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM; what has been measured is kept, as after Ctrl-C."""
-
-
-def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN, which is in every range."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("it isn't a number")
-    return value
 
 
 @click.command()
@@ -82,7 +78,7 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -
 @click.option(
     "--speed",
     type=click.FloatRange(0, 1_000_000, min_open=True),
-    callback=_number,
+    callback=positive,
     help="Divide the trace's arrival times by this, and nothing else.  [default: 1]",
 )
 @click.option("--limit", type=click.IntRange(1), help="Take the first so many requests of the trace.  [default: all]")
@@ -151,98 +147,81 @@ def compare(
         raise click.UsageError("--speed and --limit are about a --trace; name one")
     if quick and rounds is not None:
         raise click.UsageError("--quick and --rounds exclude each other: --quick is --rounds 3")
-    wanted = QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds
-    to_run = scenario_of(scenario, settings_of(settings), rounds=wanted, text=text, seed=seed)
-    aimed = aim(target, headers, to_run.parts, external)
-    to_run, subjects, left_out = lane_names.contest(to_run, lanes, external, aimed, clients=clients)
-    if trace is not None and "load" not in to_run.parts:
-        raise click.BadParameter(
-            f"{find(scenario).name} has no [load] that a trace could change", param_hint="'--trace'"
-        )
-    recorded = None if trace is None else trace_of(trace, speed or 1.0, limit)
-    trials = schedule(
-        to_run,
-        subjects,
-        recorded,
-        alone=alone(lane_names.own()) if aimed is None else None,
-        side_by_side=aimed is None and cluster is None,
-    )
-    lane_names.check_trials([trial for together in trials for trial in together])
-    count = sum(map(len, trials))
-    where = placement()
-    folder = folder_of(out, to_run.name)
+    if target is None and headers:
+        raise click.UsageError("--header is about a --target; name one")
     progress = Console(stderr=True)
-    header = Header(
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join(["streamlanes", *without_secrets(sys.argv[1:], headers)])
-        .encode(errors="backslashreplace")
-        .decode(),
-        scenario=to_run if text is None else without_text(to_run),
-        text_sha256=None if text is None else hashlib.sha256(text.read_bytes()).hexdigest(),
-        trace=None if recorded is None or trace is None else trace_info(trace, recorded, speed or 1.0),
-        trials=count,
-        environment=environment(where) if aimed is None else environment_of(environment(where), aimed.info),
-        target=None if aimed is None else aimed.info,
-        ceilings=_ceilings(to_run, subjects, where, progress),
-        left_out=left_out if lanes == "all" else {},
-    )
-    results.create(folder, header)
-
-    announced = f"{count} trials, about {duration(seconds(trials))}; results in {folder}"
-    stopped: KeyboardInterrupt | None = None
-    try:
-        with _sigterm():
-            progress.print(announced, highlight=False, markup=False, soft_wrap=True)
-            if seconds(trials) > LONG_SECONDS:
-                note = (
-                    f"This takes {duration(seconds(trials))}. Ctrl-C is safe: what has been measured by then is kept."
-                )
-                progress.print(note, style="bold", highlight=False, soft_wrap=True)
-            with _engines(cluster, shards, where, width(trials)) as engines, watching(progress, count) as observer:
-                run(trials, folder, [Site(where, engine, shards) for engine in engines], observer)
-    except KeyboardInterrupt as signalled:
-        stopped = signalled
-    except ShardError as error:
-        raise click.UsageError(str(error)) from error
-    _, finished = results.read(folder)
-    if finished:
-        out_console = stdout()
-        found = compared(header, finished)
-        print_report(out_console, header, finished, found)
-        (folder / SUMMARY).write_text(markdown(header, finished, found), encoding="utf-8")
-        said = f"\nResults: {folder} (tables in {SUMMARY}); for a page: streamlanes report {folder} --html FILE"
-        out_console.print(said, highlight=False, markup=False, soft_wrap=True)
+    with _errors_as_messages():
+        experiment = plan(
+            scenario,
+            lanes=_named(lanes),
+            rounds=QUICK_ROUNDS if quick else 1 if trace is not None and rounds is None else rounds,
+            settings=settings_of(settings),
+            seed=seed,
+            text=None if text is None else text_of(text),
+            trace=trace,
+            speed=speed or 1.0,
+            limit=limit,
+            clients=clients,
+            external=external,
+            target=target,
+            headers=headers_of(headers),
+            shards=shards,
+            cluster=cluster,
+        )
+        folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment.scenario.name}"
+        stopped = _run(experiment, folder, progress, without_secrets(sys.argv[1:], headers))
+    found = results.read(folder)
+    if found.results:
+        _print(found, folder)
     if stopped is not None:
-        kept = "1 finished trial is" if len(finished) == 1 else f"{len(finished)} finished trials are"
+        finished = len(found.results)
+        kept = "1 finished trial is" if finished == 1 else f"{finished} finished trials are"
         nothing = "interrupted before the first trial had ended; nothing was measured"
         ended = f"interrupted; {kept} kept in {folder}" if finished else nothing
         progress.print(ended, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
-    raise click.exceptions.Exit(0 if all(result.verdict.ok for result in finished) else 1)
+    raise click.exceptions.Exit(0 if all(result.verdict.ok for result in found.results) else 1)
 
 
-def _ceilings(
-    to_run: Scenario, subjects: Sequence[Contestant], where: Placement, progress: Console
-) -> dict[str, LaneCeiling]:
-    part = to_run.part(saturated.NAME) if saturated.NAME in to_run.parts else None
-    if not isinstance(part, Saturated):
-        return {}
-    progress.print("measuring the load engine's own ceiling", highlight=False)
+def _run(experiment: Experiment, folder: Path, progress: Console, words: Sequence[str]) -> KeyboardInterrupt | None:
+    """Run it, and return what stopped it early, if anything did."""
+    command = shlex.join(["streamlanes", *words]).encode(errors="backslashreplace").decode()
     try:
-        return of_lanes(subjects, where, part)
-    except (ProcessError, ShardError, ValueError) as error:
-        raise click.UsageError(f"the load engine's ceiling can't be measured: {error}") from error
+        with _sigterm(), watching(progress, experiment.count) as observer:
+            announced = f"{experiment.count} trials, about {duration(experiment.seconds)}; results in {folder}"
+            progress.print(announced, highlight=False, markup=False, soft_wrap=True)
+            if experiment.seconds > LONG_SECONDS:
+                note = f"This takes {duration(experiment.seconds)}. Ctrl-C is safe: what has been measured is kept."
+                progress.print(note, style="bold", highlight=False, soft_wrap=True)
+            run(experiment, folder, observer, command=command)
+    except KeyboardInterrupt as stopped:
+        return stopped
+    return None
+
+
+def _print(found: Run, folder: Path) -> None:
+    """Print the report, and keep its tables with the results."""
+    console = stdout()
+    comparisons = compared(*found)
+    print_report(console, *found, comparisons)
+    (folder / SUMMARY).write_text(markdown(*found, comparisons), encoding="utf-8")
+    said = f"\nResults: {folder} (tables in {SUMMARY}); for a page: streamlanes report {folder} --html FILE"
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
+
+
+def _named(lanes: str | None) -> Sequence[str] | Literal["all"] | None:
+    if lanes is None or lanes == "all":
+        return lanes
+    return [name for name in re.split(r"[,\s]+", lanes) if name]
 
 
 @contextmanager
-def _engines(cluster: str | None, shards: int, where: Placement, count: int) -> Iterator[list[Executor]]:
-    """Give an executor for each of *count* trials that are run side by side."""
-    with ExitStack() as stack:
-        if cluster is not None:
-            yield [stack.enter_context(on_cluster(cluster))] * count
-        else:
-            cpus = None if where.engine is None else [where.engine]
-            yield [stack.enter_context(processes(shards, cpus)) for _ in range(count)]
+def _errors_as_messages() -> Iterator[None]:
+    """Raise what is wrong with an experiment as BadParameter, which names the option."""
+    try:
+        yield
+    except ExperimentError as error:
+        raise click.BadParameter(error.fault, param_hint=OPTIONS[error.parameter]) from error
 
 
 def duration(seconds: float) -> str:

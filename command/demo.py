@@ -10,9 +10,9 @@ from typing import Final
 
 import click
 
+from streamlanes.benchmarks.experiment.contestants import own_wires
 from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.command.arguments import each_key_value
-from streamlanes.command.lanes import own
 from streamlanes.command.terminal import stdout
 from streamlanes.demos.ending import until_told
 from streamlanes.demos.serving import show as page_show
@@ -28,7 +28,7 @@ UNHURRIED: Final = {"rate": "20", "count": "1200"}
 
 def _lanes(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
     names = [name for name in text.split(",") if name]
-    known = own()
+    known = own_wires()
     for name in names:
         if name not in known:
             raise click.BadParameter(f"there is no lane {name!r}; there are {', '.join(known)}")
@@ -39,7 +39,11 @@ def _lanes(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
 
 @click.command()
 @click.option(
-    "--lanes", default=LANES, show_default=True, callback=_lanes, help=f"Lanes to begin with, of {', '.join(own())}."
+    "--lanes",
+    default=LANES,
+    show_default=True,
+    callback=_lanes,
+    help=f"Lanes to begin with, of {', '.join(own_wires())}.",
 )
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of the page; 0: a free one.")
 @click.option("--no-open", is_flag=True, help="Don't open the page in a browser.")

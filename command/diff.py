@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from streamlanes.benchmarks.experiment import results
-from streamlanes.benchmarks.report.difference import Run, difference, unlike
+from streamlanes.benchmarks.experiment.results import Run
+from streamlanes.benchmarks.report.difference import difference, unlike
 from streamlanes.benchmarks.report.difference_report import difference_markdown, print_difference
 from streamlanes.command.terminal import stdout
 

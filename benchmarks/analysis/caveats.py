@@ -51,12 +51,12 @@ def engine_limits(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:
     return _if(limit(*shares) in {"engine", "both"}, Caveat(name=name, detail=detail, size=shares[1]))
 
 
-def ceiling(rate: float, of_engine: float, *, exempt: bool) -> list[Caveat]:
-    """The engine's ceiling against a null server is to be twice the lane's rate; polls are exempt."""
+def ceiling(rate: float, of_engine: float) -> list[Caveat]:
+    """The engine's ceiling against a null server is to be twice the lane's rate."""
     multiple = of_engine / rate
     detail = f"x{multiple:.1f} of the lane's rate ({of_engine:,.0f} events/s from a null server)"
     name = f"the load engine's ceiling is under {CEILING:g} times the lane's rate: a lower bound"
-    return _if(multiple < CEILING and not exempt, Caveat(name=name, detail=detail, size=-multiple))
+    return _if(multiple < CEILING, Caveat(name=name, detail=detail, size=-multiple))
 
 
 def disturbed(server: Usage, engine: Usage, window_ns: int) -> list[Caveat]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Heat, Timeline
 from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.spec.contestant import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,10 @@ class Result:
     """Its folder in `raw/`."""
     kind: str
     lane: str
-    """The row: a lane's name, with AGAIN behind it the second time."""
+    """Name of the contestant, a row of the report; `sse~again` is lane sse a second time."""
+    of_lane: str
+    """Name of the lane that the contestant is, or reads: `sse` of `sse~again`."""
+    role: Role
     round: int
     point: Mapping[str, float]
     """Where in a sweep; empty if there is none."""

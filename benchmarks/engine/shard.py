@@ -13,7 +13,7 @@ from streamlanes.benchmarks.engine.load import Load
 from streamlanes.benchmarks.engine.wires import WireReader
 from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.machine.launch import allow_open_files
-from streamlanes.benchmarks.spec.records import CLIENT, Record, load_spec, pack
+from streamlanes.benchmarks.spec.records import Record, load_spec, pack
 from streamlanes.benchmarks.spec.tasks import Sessions
 
 
@@ -51,5 +51,5 @@ def work(text: bytes) -> Record:
 
 
 def _reader(name: str) -> WireReader | None:
-    # Only rows that are read by a client need the libraries.
-    return clients.discover().get(name) if CLIENT in name else wires.discover().get(name)
+    # Only who is read by a client needs the libraries.
+    return wires.discover().get(name) or clients.discover().get(name)

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from streamlanes.benchmarks.experiment.results import LaneCeiling
-from streamlanes.benchmarks.kinds.saturated import Saturated
+from streamlanes.benchmarks.experiment.results import Ceiling
+from streamlanes.benchmarks.kinds import EngineLoad
 from streamlanes.benchmarks.machine.processes import Placement, child, placement
 from streamlanes.benchmarks.servers.null import LANES, STREAM
 from streamlanes.benchmarks.spec.records import Spec, dump_spec, read_engines, write_record
@@ -36,7 +36,7 @@ PATIENCE: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ceiling:
+class WireCeiling:
     """What the engine can do with one wire, on one CPU."""
 
     wire: Wire
@@ -61,7 +61,7 @@ def null_server(
         yield ready(process), process.process.pid
 
 
-def ceiling(
+def measure_wire(
     wire: Wire,
     where: Placement,
     *,
@@ -69,16 +69,16 @@ def ceiling(
     size: int = 128,
     events_per_poll: int = 256,
     seconds: float = 1.0,
-) -> Ceiling:
+) -> WireCeiling:
     """Measure one wire with the engine as it is in trials.
 
     Raises ProcessError and ShardError if it can't be, and ValueError if events are lost.
     """
-    found = ceilings([wire], where, events=events, size=size, events_per_poll=events_per_poll, seconds=seconds)
+    found = measure_wires([wire], where, events=events, size=size, events_per_poll=events_per_poll, seconds=seconds)
     return found[wire]
 
 
-def ceilings(
+def measure_wires(
     wires: Collection[Wire],
     where: Placement,
     *,
@@ -86,9 +86,9 @@ def ceilings(
     size: int,
     events_per_poll: int = 256,
     seconds: float,
-) -> dict[Wire, Ceiling]:
-    """Measure several wires, one after the other; raises as `ceiling` does."""
-    found: dict[Wire, Ceiling] = {}
+) -> dict[Wire, WireCeiling]:
+    """Measure several wires, one after the other; raises as `measure_wire` does."""
+    found: dict[Wire, WireCeiling] = {}
     with (
         tempfile.TemporaryDirectory() as name,
         processes(1, None if where.engine is None else [where.engine]) as engine,
@@ -109,8 +109,8 @@ def ceilings(
     return found
 
 
-def measure(engine: Executor, spec: Spec) -> Ceiling:
-    """Read a stream again and again as *spec* has it, from whatever server. Raises as `ceiling` does."""
+def measure(engine: Executor, spec: Spec) -> WireCeiling:
+    """Read a stream again and again as *spec* has it, from whatever server. Raises as `measure_wire` does."""
     if not isinstance(spec.task, Again):
         raise TypeError("only what is read again and again has a rate of its own")
     records = drive(engine, [dump_spec(spec)], spec.task.seconds + 2 * PATIENCE, lambda _: None)
@@ -122,7 +122,7 @@ def measure(engine: Executor, spec: Spec) -> Ceiling:
             raise ValueError(f"{spec.lane}: {reader.events} of {spec.task.events} events: {reader.error}")
     count = sum(reader.events for reader in record.readers)
     first, last = record.samples[0], record.samples[-1]
-    return Ceiling(
+    return WireCeiling(
         wire=Wire(spec.reader),
         events_per_poll=None,
         rate=count / record.window_ns * 1e9,
@@ -131,17 +131,18 @@ def measure(engine: Executor, spec: Spec) -> Ceiling:
     )
 
 
-def of_lanes(subjects: Sequence[Contestant], where: Placement, part: Saturated) -> dict[str, LaneCeiling]:
-    """Measure the wires that *subjects* are read by, with the events of *part*; those that the null server has.
+def of_contestants(contestants: Sequence[Contestant], where: Placement, load: EngineLoad) -> dict[str, Ceiling]:
+    """Measure the wires that *contestants* are read by, those that the null server has; by the contestants' names.
 
-    Raises what `ceiling` raises.
+    Raises what `measure_wire` raises.
     """
-    wires = {Wire(subject.reader) for subject in subjects}
-    found = ceilings(wires, where, events=part.events, size=part.size, seconds=part.seconds)
+    found = measure_wires(
+        {Wire(one.reader) for one in contestants}, where, events=load.events, size=load.size, seconds=load.seconds
+    )
     return {
-        subject.name: LaneCeiling(rate=found[Wire(subject.reader)].rate, exempt=subject.reader == LONG_POLL)
-        for subject in subjects
-        if subject.reader in found
+        one.name: Ceiling(rate=found[Wire(one.reader)].rate, exempt=one.reader == LONG_POLL)
+        for one in contestants
+        if one.reader in found
     }
 
 
@@ -152,8 +153,8 @@ def _per_event(before: int | None, after: int | None, count: int) -> float | Non
 def main() -> None:
     """Print every wire's ceiling."""
     where = placement()
-    measured = [ceiling(wire, where) for wire in (SSE, NDJSON, WEBSOCKET, LONG_POLL)]
-    measured.append(ceiling(LONG_POLL, where, events=2_000, events_per_poll=1))
+    measured = [measure_wire(wire, where) for wire in (SSE, NDJSON, WEBSOCKET, LONG_POLL)]
+    measured.append(measure_wire(LONG_POLL, where, events=2_000, events_per_poll=1))
     sys.stdout.write(f"{'wire':<24}{'events/s':>12}{'engine µs/event':>18}{'target':>8}{'null server':>14}\n")
     for one in measured:
         name = one.wire if one.events_per_poll is None else f"{one.wire}, {one.events_per_poll} a poll"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,7 +20,7 @@ from streamlanes.benchmarks.trial.target import TargetInfo
 
 FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class ResultsError(Exception):
@@ -40,7 +40,7 @@ class TraceInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneCeiling:
+class Ceiling:
     """How fast the engine takes a lane's wire from a server that does nothing else."""
 
     rate: float
@@ -54,11 +54,11 @@ class Header:
     """What was run, where."""
 
     schema: Literal["streamlanes.results"] = SCHEMA
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     started: str
     """UTC, ISO 8601."""
     command: str
-    """That repeats the run."""
+    """That repeats the run; empty if no command ran it."""
     scenario: Scenario
     """As it was run; a text, which may be long, only by its hash."""
     text_sha256: str | None = None
@@ -66,12 +66,19 @@ class Header:
     trials: int
     """That were planned; a search may take more."""
     environment: Environment
-    ceilings: Mapping[str, LaneCeiling] = field(default_factory=dict)
+    ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
     """By lane, of runs with saturated trials."""
     target: TargetInfo | None = None
     """None: each trial had a server of its own."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Lanes that `all` would have, and why the engine can't measure them."""
+
+
+class Run(NamedTuple):
+    """The results of a run, finished or interrupted."""
+
+    header: Header
+    results: Sequence[Result]
 
 
 _HEADER: Final = TypeAdapter(Header)
@@ -90,15 +97,16 @@ def append(folder: Path, result: Result) -> None:
         file.write(_RESULT.dump_json(result) + b"\n")
 
 
-def read_ended(folder: Path) -> tuple[Header, Sequence[Result]]:
+def read_ended(folder: Path) -> Run:
     """Read the results of a run that has some. Raises ResultsError, also if none of its trials had ended."""
-    header, results = read(folder)
-    if not results:
-        raise ResultsError(f"none of its trials had ended, of {header.trials}; run it again: {header.command}")
-    return header, results
+    run = read(folder)
+    if not run.results:
+        again = f"; run it again: {run.header.command}" if run.header.command else ""
+        raise ResultsError(f"none of its trials had ended, of {run.header.trials}{again}")
+    return run
 
 
-def read(folder: Path) -> tuple[Header, Sequence[Result]]:
+def read(folder: Path) -> Run:
     """Read a run's results. Raises ResultsError, naming the line, and FileNotFoundError."""
     path = folder / FILE
     first, *rest = path.read_bytes().splitlines() or [b""]
@@ -112,4 +120,4 @@ def read(folder: Path) -> tuple[Header, Sequence[Result]]:
             results.append(_RESULT.validate_json(line))
         except ValidationError as error:
             raise ResultsError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
-    return header, results
+    return Run(header, results)

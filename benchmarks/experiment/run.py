@@ -1,24 +1,38 @@
-"""A run: the trials of a schedule, each summarised and kept as soon as it has ended."""
+"""Running an experiment: a plan goes in, a folder of results comes out, a line for each trial as it ends."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from streamlanes.benchmarks import kinds
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
+from streamlanes.benchmarks.experiment.ceiling import of_contestants
+from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.plan import Experiment
+from streamlanes.benchmarks.experiment.results import Ceiling, Header, Run
 from streamlanes.benchmarks.experiment.summarise import summarise
+from streamlanes.benchmarks.machine.environment import environment
+from streamlanes.benchmarks.machine.processes import Placement, ProcessError, placement
+from streamlanes.benchmarks.trial.shards import ShardError, cluster, processes
+from streamlanes.benchmarks.trial.target import environment_of
 from streamlanes.benchmarks.trial.trial import Place, Site, TrialPlan, run_together
 
 RAW: Final = "raw"
-OVERHEAD: Final = 1.0
-"""Seconds that starting and ending a trial's processes takes, about."""
 
 
 class Observer(Protocol):
     """Told how a run goes on."""
+
+    def preparing(self, what: str) -> None:
+        """Something else than a trial is measured first."""
+        ...
 
     def started(self, trials: Sequence[TrialPlan]) -> None:
         """Trials begin, side by side if there are several."""
@@ -33,25 +47,103 @@ class Observer(Protocol):
         ...
 
 
-def run(trials: Sequence[Sequence[TrialPlan]], folder: Path, sites: Sequence[Site], observer: Observer) -> None:
+class Silent:
+    """An observer that shows nothing."""
+
+    def preparing(self, what: str) -> None:
+        pass
+
+    def started(self, trials: Sequence[TrialPlan]) -> None:
+        pass
+
+    def going_on(self, seconds: float) -> None:
+        pass
+
+    def finished(self, result: Result) -> None:
+        pass
+
+
+def run(experiment: Experiment, folder: Path, observer: Observer | None = None, *, command: str = "") -> Run:
+    """Run *experiment* into *folder*, which is made, and return what came of it.
+
+    *observer* is told how it goes on. *command* is kept with the results, for people who repeat it. Interrupted, it
+    leaves the finished trials' results, the raw results of all, and no process. Raises ExperimentError if the folder
+    can't be used, or the load engine can't be started or reached.
+    """
+    watching = Silent() if observer is None else observer
+    where = placement()
+    make_folder(folder)
+    try:
+        results.create(folder, _header(experiment, where, watching, command))
+        with _engines(experiment, where) as engines:
+            run_trials(experiment.trials, folder, [Site(where, one, experiment.shards) for one in engines], watching)
+    except ShardError as error:
+        raise ExperimentError("shards" if experiment.cluster is None else "cluster", str(error)) from error
+    return results.read(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a run's folder. Raises ExperimentError if it can't be made, or has something in it."""
+    try:
+        str(folder).encode()
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ExperimentError("folder", f"{folder} holds something already, perhaps a run; name another folder")
+        (folder / RAW).mkdir()
+    except UnicodeEncodeError as error:
+        raise ExperimentError("folder", "the folder's name isn't UTF-8; name another") from error
+    except OSError as error:
+        raise ExperimentError("folder", f"can't write to {folder}: {error.strerror}") from error
+
+
+def _header(experiment: Experiment, where: Placement, observer: Observer, command: str) -> Header:
+    machine, target = environment(where), experiment.target
+    return Header(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        scenario=experiment.told_scenario,
+        text_sha256=experiment.text_sha256,
+        trace=experiment.trace,
+        trials=experiment.count,
+        environment=machine if target is None else environment_of(machine, target),
+        target=target,
+        ceilings=_ceilings(experiment, where, observer),
+        left_out=experiment.left_out,
+    )
+
+
+def _ceilings(experiment: Experiment, where: Placement, observer: Observer) -> dict[str, Ceiling]:
+    """Measure what the engine could take, where a kind of trial shows the engine's limits too."""
+    for kind in experiment.scenario.parts:
+        engine_load = kinds.discover()[kind].engine_load
+        if engine_load is not None:
+            observer.preparing("measuring the load engine's own ceiling")
+            try:
+                return of_contestants(experiment.contestants, where, engine_load(experiment.scenario.part(kind)))
+            except (ProcessError, ShardError, ValueError) as error:
+                raise ExperimentError("shards", f"the load engine's ceiling can't be measured: {error}") from error
+    return {}
+
+
+@contextmanager
+def _engines(experiment: Experiment, where: Placement) -> Iterator[list[Executor]]:
+    """Give an executor for each of the trials that are run side by side."""
+    with ExitStack() as stack:
+        if experiment.cluster is not None:
+            yield [stack.enter_context(cluster(experiment.cluster))] * experiment.width
+        else:
+            cpus = None if where.engine is None else [where.engine]
+            yield [stack.enter_context(processes(experiment.shards, cpus)) for _ in range(experiment.width)]
+
+
+def run_trials(trials: Sequence[Sequence[TrialPlan]], folder: Path, sites: Sequence[Site], observer: Observer) -> None:
     """Run *trials* into *folder*, which has the header of its results; a trial may lead to others on its lane.
 
-    Each entry's trials are run side by side, each at one of the *sites*, of which there are as many as that takes (see
-    `width`). Interrupted, it leaves the finished trials' results, the raw results of all, and no process.
+    Each entry's trials are run side by side, each at one of the *sites*, of which there are as many as that takes.
     """
     for together in trials:
         for trial, result in zip(together, _run(together, folder, sites, observer), strict=True):
             _follow(trial, result, folder, sites, observer)
-
-
-def width(trials: Sequence[Sequence[TrialPlan]]) -> int:
-    """Return how many of *trials* are run side by side, at the most."""
-    return max(map(len, trials), default=1)
-
-
-def seconds(trials: Sequence[Sequence[TrialPlan]]) -> float:
-    """Return about how long *trials* take."""
-    return sum(max(trial.workload.duration for trial in together) + OVERHEAD * len(together) for together in trials)
 
 
 def _follow(trial: TrialPlan, result: Result, folder: Path, sites: Sequence[Site], observer: Observer) -> None:

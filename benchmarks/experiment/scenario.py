@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
@@ -61,6 +62,7 @@ class Scenario:
 _SCENARIO: Final = TypeAdapter(Scenario)
 
 
+@cache
 def _adapters() -> Mapping[str, TypeAdapter[Part]]:
     return {name: TypeAdapter(kind.part) for name, kind in kinds.discover().items()}
 

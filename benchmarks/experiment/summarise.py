@@ -12,7 +12,7 @@ from streamlanes.benchmarks.analysis.gate import Verdict, judge, total
 from streamlanes.benchmarks.analysis.join import JoinError
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.analysis.result import Result
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import Kind, Measures, Pace, Streams
 from streamlanes.benchmarks.machine.usage import BUSY, Usage
 from streamlanes.benchmarks.spec.records import Trial, read_trial
 
@@ -35,17 +35,17 @@ def summarise(folder: Path) -> Result:
     server, engine = raw.usages
     window_ns = raw.span_ns
     events = sum(reading.reader.events for reading in raw.readings)
-    busy = kind.paced and (server.busiest or 0) > BUSY
-    overloaded = found.backlog or (busy and kind.busy_is_overloaded)
-    if verdict.ok and not kind.instrument:
+    busy = kind.pace is Pace.SCHEDULE and (server.busiest or 0) > BUSY
+    overloaded = found.backlog or busy
+    if verdict.ok and kind.measures is Measures.LANES:
         found.numbers |= _costs(server, engine, events if found.deliveries is None else found.deliveries, window_ns)
     if overloaded:
         found.numbers = {name: value for name, value in found.numbers.items() if not name.endswith(TIMES)}
         found.histograms = {}
     doubts = [
         *found.caveats,
-        *(caveats.overloaded(server) if kind.paced and kind.busy_is_overloaded else []),
-        *(caveats.engine_busy(engine) if kind.paced else []),
+        *(caveats.overloaded(server) if kind.pace is Pace.SCHEDULE else []),
+        *(caveats.engine_busy(engine) if kind.pace is not Pace.READER else []),
         *caveats.backlog(found.backlog),
         *caveats.disturbed(server, engine, window_ns),
         *caveats.steal(trial.steal),
@@ -56,6 +56,8 @@ def summarise(folder: Path) -> Result:
         trial=folder.name,
         kind=trial.kind,
         lane=trial.lane,
+        of_lane=trial.of_lane,
+        role=trial.role,
         round=trial.round,
         point=trial.point,
         readers=len(raw.readings),
@@ -73,7 +75,9 @@ def summarise(folder: Path) -> Result:
 
 
 def _judge(kind: Kind, raw: Recorded) -> Verdict:
-    expected = raw.trial.expected * len(raw.readings) if kind.expects_one else raw.trial.expected
+    expected = raw.trial.expected
+    if kind.streams is Streams.ONE_FOR_ALL:
+        expected *= len(raw.readings)
     if len(raw.readings) != len(expected):
         return Verdict(failures=(f"{len(expected)} readers were planned, and {len(raw.readings)} started",))
     return total([judge(*reading, one) for reading, one in zip(raw.readings, expected, strict=True)])
@@ -94,6 +98,8 @@ def _failed(folder: Path, trial: Trial, fault: str) -> Result:
         trial=folder.name,
         kind=trial.kind,
         lane=trial.lane,
+        of_lane=trial.of_lane,
+        role=trial.role,
         round=trial.round,
         point=trial.point,
         readers=0,

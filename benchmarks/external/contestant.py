@@ -16,6 +16,7 @@ import httpx
 from streamlanes.benchmarks.external.description import ExternalLane, filled
 from streamlanes.benchmarks.external.publisher import dump
 from streamlanes.benchmarks.machine.processes import Child, Placement, ProcessError, child
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.records import Started
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import READY_SECONDS, Server, ready, start
@@ -41,6 +42,10 @@ class External:
     @property
     def reader(self) -> str:
         return self.external.engine_wire
+
+    @property
+    def role(self) -> Role:
+        return Role.EXTERNAL
 
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:

@@ -1,15 +1,23 @@
-"""The kinds of trials, a module each with a `KIND`: a table of a scenario, its workloads, and the figures they give."""
+"""The kinds of trials, a module each with a `KIND`: a table of a scenario, its workloads, and the figures they give.
+
+A scenario's table goes in, workloads come out; a trial's raw results go in, figures come out. Imports `analysis`,
+`trial.network`, `relay` and `spec`.
+"""
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass
+from enum import Enum, auto
+from functools import cache
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeGuard
 
+from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
 
@@ -24,7 +32,7 @@ class Part(Protocol):
         """How often each lane's trials are run."""
         ...
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         """Return the trials of a round, the same for every lane; the same seed and round give the same ones."""
         ...
 
@@ -37,35 +45,104 @@ class Part(Protocol):
         ...
 
 
+class TracedPart(Part, Protocol):
+    """Settings of which a recorded trace can take the place, as to who comes when, and for how much."""
+
+    def traced(self, trace: Trace, *, seed: int, round_number: int) -> list[Workload]:
+        """Return the trials of a round with the trace's times and counts."""
+        ...
+
+
+def is_traced(part: Part) -> TypeGuard[TracedPart]:
+    """Say whether a recorded trace can take the place of these settings."""
+    return hasattr(part, "traced")
+
+
+class Pace(Enum):
+    """What sets a trial's pace, and so when a server counts as overloaded."""
+
+    SCHEDULE = auto()
+    """Events are due at their times: overloaded is a backlog that grows, or a CPU that is busy for a whole second."""
+    STRAIN = auto()
+    """The same, but a busy second is what there is to see: only a backlog that grows is overloaded."""
+    READER = auto()
+    """The reader takes what it can; nothing is late."""
+
+
+class Measures(Enum):
+    """What a kind's figures are about."""
+
+    LANES = auto()
+    HARNESS = auto()
+    """An instrument: who can't take part in it is left out of it, and no lanes are compared by it."""
+
+
+class Streams(Enum):
+    """What readers read."""
+
+    EACH_ITS_OWN = auto()
+    ONE_FOR_ALL = auto()
+
+
+class Servers(Enum):
+    """Which server will do."""
+
+    ANY = auto()
+    """Also one that is running already, elsewhere."""
+    OURS = auto()
+    """A process of ours: with options, faults, clocks or memory of it."""
+
+
+ONLY_LANES: Final = frozenset({Role.LANE, Role.AGAIN})
+ONE_STREAM: Final = ONLY_LANES | {Role.FLOOR, Role.EXTERNAL}
+"""Who can take part where all read one stream, which is what other servers can carry."""
+
+
+class EngineLoad(NamedTuple):
+    """What the load engine's own ceiling is measured with."""
+
+    events: int
+    size: int
+    """Bytes of each event's JSON text."""
+    seconds: float
+
+
+def _none(figures: Mapping[str, float], ceiling: float | None) -> Sequence[Caveat]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of trial."""
 
     name: str
-    """The scenario's table, and the kind in results."""
+    """Name of the scenario's table, and of the kind in results."""
+    heading: str
+    """Title of its sections on a page."""
     part: type[Part]
+    """Settings: the table's."""
     figures: Callable[[Recorded], Figures]
-    """Computes what a correct trial came to."""
+    """Function that computes what a correct trial came to."""
     tables: tuple[tuple[str, ...], ...]
-    """The metrics of each table that the terminal shows."""
-    paced: bool = True
-    """Whether events are due at their times, so that a server without reserve shows a backlog instead of latencies."""
-    busy_is_overloaded: bool = True
-    """Whether a server that is busy for over 90 % of a second counts as overloaded, whatever its backlog."""
-    traced: bool = False
-    """Whether a recorded trace takes the place of its own times and counts."""
-    alone: bool = False
-    """Whether there is a trial without readers too: what producing alone costs."""
-    instrument: bool = False
-    """Whether it is about the harness: its figures aren't the lane's, and no lanes are compared by them."""
-    expects_one: bool = False
-    """Whether all readers read the same stream."""
-    elsewhere: bool = False
-    """Whether a server will do that isn't a process of ours: no option, no fault, no clock and no memory of it."""
-    any_client: bool = False
-    """Whether any client library will do: it is only to read, and its connections are neither timed nor counted."""
+    """Metrics of each table that the terminal shows."""
+    pace: Pace = Pace.SCHEDULE
+    streams: Streams = Streams.ONE_FOR_ALL
+    servers: Servers = Servers.OURS
+    measures: Measures = Measures.LANES
+    roles: frozenset[Role] = ONE_STREAM
+    """Roles of the contestants that can take part."""
+    sends: bool = False
+    """Whether clients send, so that a lane needs a way up."""
+    text: Callable[[str], Mapping[str, object]] | None = None
+    """Function from a text to the settings that have it streamed; None: no text can be."""
+    engine_load: Callable[[Part], EngineLoad] | None = None
+    """Function from settings to what the engine's ceiling is measured with; None: it doesn't matter."""
+    doubts: Callable[[Mapping[str, float], float | None], Sequence[Caveat]] = _none
+    """Function from a lane's figures over all rounds, and the engine's ceiling (events/s, where it was measured and
+    matters), to caveats that a single trial hasn't samples enough for."""
 
 
+@cache
 def discover() -> Mapping[str, Kind]:
     """Return all kinds by name."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))

@@ -11,11 +11,11 @@ from streamlanes.benchmarks.analysis import latency
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.inter_arrival import add_intervals
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import ONE_STREAM, Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.sessions import Params
 from streamlanes.benchmarks.spec.tasks import Audience
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
 NAME: Final = "broadcast"
@@ -49,7 +49,7 @@ class Broadcast:
     turn: Annotated[float, Field(ge=0.05, le=60)] | Literal[0] = 0
     """Seconds of the turns in which a round's lanes have their events, side by side; 0: one lane after the other."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         return [self.workload(readers, self.deliveries / readers, seed + round_number) for readers in self.readers]
 
     def workload(self, readers: int, rate: float, seed: int) -> Workload:
@@ -94,6 +94,7 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="One stream to many readers",
     part=Broadcast,
     figures=figures,
     tables=(
@@ -104,8 +105,6 @@ KIND: Final = Kind(
         ("lag_p50_ms", "lag_p99_ms", "queueing_p50_ms", "queueing_p99_ms", "delivery_p50_ms", "delivery_p99_ms"),
         ("interarrival_p50_ms", "interarrival_p99_ms", "jitter_ms"),
     ),
-    alone=True,
-    expects_one=True,
-    elsewhere=True,
-    any_client=True,
+    servers=Servers.ANY,
+    roles=ONE_STREAM | {Role.CLIENT, Role.ALONE},
 )

@@ -10,11 +10,10 @@ from pydantic import Field
 from streamlanes.benchmarks.analysis import caveats, latency
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import Kind, Measures, Servers
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.spec.tasks import Audience
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "calibration"
@@ -35,7 +34,7 @@ class Calibration:
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=0.5, le=3_600)] = 1.5
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         if round_number > 1:
             return []
         load = Broadcast(deliveries=self.deliveries, size=self.size, seconds=self.seconds, warm_up=0)
@@ -70,10 +69,10 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="The load engine's own lag",
     part=Calibration,
     figures=figures,
     tables=(("engine_lag_p50_ms", "engine_lag_p99_ms"),),
-    instrument=True,
-    expects_one=True,
-    elsewhere=True,
+    servers=Servers.ANY,
+    measures=Measures.HARNESS,
 )

@@ -17,11 +17,11 @@ from pydantic import Field
 from streamlanes.benchmarks.analysis import latency
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import ONE_STREAM, Kind, Pace
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from streamlanes.benchmarks.machine.usage import BUSY
-from streamlanes.benchmarks.spec.trace import Trace
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.workload import Finding, Workload
 
 NAME: Final = "capacity"
@@ -53,7 +53,7 @@ class Capacity:
     """Seconds from due to received; a lane that is later by half in the end, and later than at the beginning, has
     fallen behind."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         return [_Search(part=self, offered=self.first, seed=seed + round_number).step()]
 
     def at(self, offered: float, seconds: float, seed: int) -> Workload:
@@ -126,6 +126,7 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="Rising load",
     part=Capacity,
     figures=figures,
     tables=(
@@ -138,7 +139,6 @@ KIND: Final = Kind(
             "engine_cpu",
         ),
     ),
-    busy_is_overloaded=False,
-    expects_one=True,
-    any_client=True,
+    pace=Pace.STRAIN,
+    roles=ONE_STREAM | {Role.CLIENT},
 )

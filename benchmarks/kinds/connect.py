@@ -10,11 +10,10 @@ from pydantic import Field
 from streamlanes.benchmarks.analysis import latency
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds
 from streamlanes.benchmarks.spec.sessions import Params
 from streamlanes.benchmarks.spec.tasks import Audience
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
 NAME: Final = "connect"
@@ -35,7 +34,7 @@ class Connect:
     linger: Annotated[float, Field(ge=0.5, le=600)] = 2.0
     """Seconds that the stream goes on after the last one was due."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         count = round((self.spread + self.linger) * RATE) + 1
         params: Params = {"count": count, "rate": RATE, "seed": seed + round_number}
         return [to_an_audience(NAME, Audience(readers=self.readers, spread=self.spread), params)]
@@ -59,6 +58,7 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="A storm of connects",
     part=Connect,
     figures=figures,
     tables=(
@@ -67,6 +67,5 @@ KIND: Final = Kind(
             *("connect_p50_ms", "connect_p99_ms", "server_us_per_connect"),
         ),
     ),
-    expects_one=True,
-    elsewhere=True,
+    servers=Servers.ANY,
 )

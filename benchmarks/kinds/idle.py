@@ -17,7 +17,6 @@ from streamlanes.benchmarks.machine.clocks import IdleCost
 from streamlanes.benchmarks.spec.records import Sample
 from streamlanes.benchmarks.spec.sessions import Params
 from streamlanes.benchmarks.spec.tasks import Audience
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
 NAME: Final = "idle"
@@ -40,7 +39,7 @@ class Idle:
     hold: Annotated[float, Field(ge=1, le=3_600)] = 16.0
     """Seconds that they then stay without an event; heartbeats come every 15 s."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         opens = self.spread + SETTLE
         params: Params = {"count": 1, "delay": opens + self.hold, "seed": seed + round_number}
         audience = Audience(readers=self.readers, spread=self.spread, probe=True)
@@ -91,8 +90,8 @@ def _slope(samples: Sequence[Sample], arrivals: Sequence[int], cost: Callable[[I
 
 KIND: Final = Kind(
     name=NAME,
+    heading="Idle readers",
     part=Idle,
     figures=figures,
     tables=(("idle_bytes_per_reader", "idle_slab_bytes_per_reader", "wakeups_per_reader", "server_cpu"),),
-    expects_one=True,
 )

@@ -13,8 +13,9 @@ from streamlanes.benchmarks.analysis import latency
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.inter_arrival import add_intervals
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import ONLY_LANES, Kind, Servers, Streams
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import expect
 from streamlanes.benchmarks.spec.sessions import Session
 from streamlanes.benchmarks.spec.tasks import Sessions
@@ -48,8 +49,13 @@ class Load:
     deadline: Deadline = 0.1
     """Seconds from due to received within which an event counts for goodput."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
-        sessions = self.sessions(seed=seed, round_number=round_number, trace=trace)
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
+        return self._workloads(self.sessions(seed=seed, round_number=round_number))
+
+    def traced(self, trace: Trace, *, seed: int, round_number: int) -> list[Workload]:
+        return self._workloads(self.sessions(seed=seed, round_number=round_number, trace=trace))
+
+    def _workloads(self, sessions: Sequence[Session]) -> list[Workload]:
         expected = tuple(expect(sessions))
         ends = (session.at_ns + one.duration_ns for session, one in zip(sessions, expected, strict=True))
         return [
@@ -119,6 +125,7 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="Under load",
     part=Load,
     figures=figures,
     tables=(
@@ -132,7 +139,8 @@ KIND: Final = Kind(
         ),
         ("interarrival_p50_ms", "interarrival_p99_ms", "tpot_p50_ms", "tpot_p90_ms", "jitter_ms"),
     ),
-    elsewhere=True,
-    any_client=True,
-    traced=True,
+    streams=Streams.EACH_ITS_OWN,
+    servers=Servers.ANY,
+    roles=ONLY_LANES | {Role.CLIENT, Role.FLOOR},
+    text=lambda text: {"text": text, "count": None},
 )

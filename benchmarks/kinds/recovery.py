@@ -20,12 +20,11 @@ from streamlanes.benchmarks.analysis import caveats
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.outages import peak, reconnects, recoveries, resent, suffered, timeline
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import Kind, Pace
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.relay.timed import TimedFault
 from streamlanes.benchmarks.spec.sessions import Params
 from streamlanes.benchmarks.spec.tasks import Audience, Reconnecting
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 from streamlanes.benchmarks.trial.network import Relayed
 
@@ -81,7 +80,7 @@ class Recovery:
         if self.faults and self.faults[-1].until + self.jitter >= self.seconds:
             raise ValueError(f"the stream is over after {self.seconds:g} s, and the last fault may not be")
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         delay = self.readers * CONNECT_SECONDS + READY_SECONDS
         count = max(round(self.seconds * self.rate), 1)
         params: Params = {
@@ -156,9 +155,9 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="Under faults",
     part=Recovery,
     figures=figures,
     tables=(("recovery_p50_ms", "recovery_max_ms", "resent", "reconnect_peak", "server_us_per_event", "server_cpu"),),
-    busy_is_overloaded=False,  # all readers coming back at once is what there is to see
-    expects_one=True,
+    pace=Pace.STRAIN,  # all readers coming back at once is what there is to see
 )

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from streamlanes.benchmarks.analysis import caveats
+from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.join import RoundTrips, join_echoes
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import ONLY_LANES, Kind, Servers, Streams
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from streamlanes.benchmarks.spec.expected import expect
 from streamlanes.benchmarks.spec.records import read_sends
 from streamlanes.benchmarks.spec.sessions import Messages, Session
 from streamlanes.benchmarks.spec.tasks import Sessions
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "rtt"
@@ -49,7 +50,7 @@ class Rtt:
     deadline: Deadline = 0.1
     """Seconds from due to received within which an echo counts for goodput."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         sessions = self.conversations(seed=seed, round_number=round_number)
         expected = tuple(expect(sessions))
         ends = (session.schedule_ns + one.duration_ns for session, one in zip(sessions, expected, strict=True))
@@ -124,8 +125,14 @@ def figures(recorded: Recorded) -> Figures:
     return found
 
 
+def doubts(figures: Mapping[str, float], ceiling: float | None) -> Sequence[Caveat]:
+    """Return what the sending is late by: a trial of round trips has too few for a p99, a lane may have enough."""
+    return caveats.send_lag(figures.get("send_lag_p99_ms"), figures.get("rtt_p50_ms"))
+
+
 KIND: Final = Kind(
     name=NAME,
+    heading="Round trips",
     part=Rtt,
     figures=figures,
     tables=(
@@ -135,5 +142,9 @@ KIND: Final = Kind(
             *("up_p50_ms", "up_p99_ms", "down_p50_ms", "down_p99_ms"),
         ),
     ),
-    elsewhere=True,
+    streams=Streams.EACH_ITS_OWN,
+    servers=Servers.ANY,
+    roles=ONLY_LANES,
+    sends=True,
+    doubts=doubts,
 )

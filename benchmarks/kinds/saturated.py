@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import Field
 
 from streamlanes.benchmarks.analysis import caveats
+from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import ONLY_LANES, EngineLoad, Kind, Pace, Part
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.machine.usage import MOSTLY_BUSY
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import expect
 from streamlanes.benchmarks.spec.sessions import Params, Session
 from streamlanes.benchmarks.spec.tasks import Again
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "saturated"
@@ -36,7 +38,7 @@ class Saturated:
     seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
     """The stream is read again until so much time is measured."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         params: Params = {"arrivals": "at-once", "count": self.events, "size": self.size, "seed": seed}
         stream = f"{STREAM}=ticker," + ",".join(f"{key}={value}" for key, value in params.items())
         room = ("--retain-events", str(self.events), "--retain-bytes", str(self.events * self.size))
@@ -73,12 +75,26 @@ def figures(recorded: Recorded) -> Figures:
     )
 
 
+def engine_load(part: Part) -> EngineLoad:
+    """Return what the engine's ceiling is measured with: the same events for as long."""
+    if not isinstance(part, Saturated):
+        raise TypeError("these aren't the settings of saturated trials")
+    return EngineLoad(part.events, part.size, part.seconds)
+
+
+def doubts(figures: Mapping[str, float], ceiling: float | None) -> Sequence[Caveat]:
+    """Return how near the lane's rate is to the engine's ceiling."""
+    return [] if ceiling is None or "rate" not in figures else caveats.ceiling(figures["rate"], ceiling)
+
+
 KIND: Final = Kind(
     name=NAME,
+    heading="As fast as it goes",
     part=Saturated,
     figures=figures,
     tables=(("rate", "server_us_per_event", "server_cpu", "engine_us_per_event", "engine_cpu"),),
-    paced=False,
-    expects_one=True,
-    any_client=True,
+    pace=Pace.READER,
+    roles=ONLY_LANES | {Role.CLIENT, Role.FLOOR},
+    engine_load=engine_load,
+    doubts=doubts,
 )

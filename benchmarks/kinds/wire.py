@@ -9,11 +9,10 @@ from pydantic import Field
 
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.kinds import Kind
+from streamlanes.benchmarks.kinds import Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.spec.sessions import Params
 from streamlanes.benchmarks.spec.tasks import Audience
-from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
 NAME: Final = "wire"
@@ -35,7 +34,7 @@ class Traffic:
     size: Size = 128
     """Bytes of each event's JSON text."""
 
-    def workloads(self, *, seed: int, round_number: int, trace: Trace | None) -> list[Workload]:
+    def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         return [self._workload(rate, seed + round_number) for rate in self.rates]
 
     def _workload(self, rate: float, seed: int) -> Workload:
@@ -69,9 +68,9 @@ def figures(recorded: Recorded) -> Figures:
 
 KIND: Final = Kind(
     name=NAME,
+    heading="On the wire",
     part=Traffic,
     figures=figures,
     tables=(("bytes_down_per_event", "bytes_up_per_event", "segments_per_event"),),
-    expects_one=True,
-    elsewhere=True,
+    servers=Servers.ANY,
 )

@@ -19,9 +19,8 @@ from streamlanes.benchmarks.analysis import statistics
 from streamlanes.benchmarks.analysis.caveats import ROUNDS_FOR_A_VERDICT
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.analysis.statistics import ALPHA, MARGIN, Decision, Estimate, Step
-from streamlanes.benchmarks.spec.contestant import AGAIN
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import ENGINE, METRICS, Metric
-from streamlanes.benchmarks.spec.records import CLIENT
 from streamlanes.benchmarks.spec.workload import told
 
 COMPARED: Final = (
@@ -46,6 +45,8 @@ class Comparison:
     metric: str
     lane: str
     reference: str
+    against_itself: bool
+    """Whether the two are the same lane in the same run (A/A)."""
     rounds: int
     """Pairs; of two runs, the rounds of the one that has fewer."""
     median_lane: float
@@ -124,10 +125,11 @@ def compare(
     family: list[Candidate] = []
     faults: dict[str, list[str]] = {}
     for place, trials in places(results, metrics):
+        roles = {trial.lane: trial.role for trial in trials}
         for lane in lanes:
-            if lane == base or lane.endswith(AGAIN) or not {lane, base} <= {trial.lane for trial in trials}:
+            if lane == base or not {lane, base} <= roles.keys() or roles[lane] is Role.AGAIN:
                 continue
-            if place.metric.name == ENGINE and CLIENT not in lane:
+            if place.metric.name == ENGINE and roles[lane] is not Role.CLIENT:
                 continue
             try:
                 family.append(_pair(place, lane, base, trials))
@@ -144,9 +146,9 @@ def noises(results: Sequence[Result], metrics: Sequence[str] = COMPARED) -> list
     """Return a run's lanes against themselves, of which margins are made."""
     found: list[Candidate] = []
     for place, trials in places(results, metrics):
-        for lane in dict.fromkeys(trial.lane for trial in trials if trial.lane.endswith(AGAIN)):
+        for lane, of_lane in {trial.lane: trial.of_lane for trial in trials if trial.role is Role.AGAIN}.items():
             with suppress(ValueError):  # what has no ratio has no noise
-                found.append(_pair(place, lane, lane.removesuffix(AGAIN), trials))
+                found.append(_pair(place, lane, of_lane, trials))
     return found
 
 
@@ -222,10 +224,10 @@ def _pair(place: Place, lane: str, reference: str, trials: Sequence[Result]) -> 
 def _check(candidate: Candidate) -> Comparison:
     """Return a lane against itself: alone, not one of the family."""
     p = statistics.p_value(candidate.estimate)
-    return _decided(candidate, Step(p_adjusted=p, alpha=ALPHA), MARGIN)
+    return _decided(candidate, Step(p_adjusted=p, alpha=ALPHA), MARGIN, against_itself=True)
 
 
-def _decided(candidate: Candidate, step: Step, margin: float) -> Comparison:
+def _decided(candidate: Candidate, step: Step, margin: float, *, against_itself: bool = False) -> Comparison:
     metric = candidate.place.metric
     low, high = statistics.interval(candidate.estimate, step.alpha)
     verdict: Verdict = statistics.decide(low, high, margin, metric.better)
@@ -239,6 +241,7 @@ def _decided(candidate: Candidate, step: Step, margin: float) -> Comparison:
         metric=metric.name,
         lane=candidate.lane,
         reference=candidate.reference,
+        against_itself=against_itself,
         rounds=candidate.rounds,
         median_lane=candidate.medians[0],
         median_reference=candidate.medians[1],

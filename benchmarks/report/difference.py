@@ -14,7 +14,7 @@ from typing import Final
 
 from streamlanes.benchmarks.analysis import statistics
 from streamlanes.benchmarks.analysis.result import Result
-from streamlanes.benchmarks.experiment.results import Header
+from streamlanes.benchmarks.experiment.results import Header, Run
 from streamlanes.benchmarks.report.comparison import (
     COMPARED,
     Candidate,
@@ -27,7 +27,7 @@ from streamlanes.benchmarks.report.comparison import (
     series,
     where,
 )
-from streamlanes.benchmarks.spec.contestant import AGAIN
+from streamlanes.benchmarks.spec.contestant import Role
 
 OF_THE_RUN: Final = frozenset({"boot_id", "time_namespace", "packages.streamlanes"})
 """Of the environment: what is another in each run, and the version of what is under test."""
@@ -36,14 +36,6 @@ NOT_LOAD: Final = frozenset({"name", "about", "lanes", "slo", "rounds"})
 
 FAULTS: Final = ("", "overloaded", "refused")
 """Of a trial, from good to bad."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A run's results, as `results.read` returns them."""
-
-    header: Header
-    results: Sequence[Result]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +73,7 @@ def difference(before: Run, after: Run, metrics: Sequence[str] = COMPARED) -> Di
     faults: dict[str, list[str]] = {}
     for place in dict.fromkeys([*earlier, *later]):
         sides = [side.get(place, ()) for side in (earlier, later)]
-        names = [{trial.lane for trial in side if not trial.lane.endswith(AGAIN)} for side in sides]
+        names = [{trial.lane for trial in side if trial.role is not Role.AGAIN} for side in sides]
         for lane in sorted(names[0] | names[1]):
             try:
                 family.append(_candidate(place, lane, sides[0], sides[1]))
@@ -126,7 +118,7 @@ def _worst(results: Sequence[Result]) -> dict[tuple[str, str], int]:
     """Return the worst that happened to each lane, as an index of FAULTS."""
     worst: dict[tuple[str, str], int] = {}
     for result in results:
-        at = where(result.kind, result.point), result.lane.removesuffix(AGAIN)
+        at = where(result.kind, result.point), result.of_lane if result.role is Role.AGAIN else result.lane
         fault = "refused" if not result.verdict.ok else "overloaded" if result.overloaded else ""
         worst[at] = max(worst.get(at, 0), FAULTS.index(fault))
     return worst

@@ -6,8 +6,9 @@ from typing import Final
 
 from rich.console import Console
 
+from streamlanes.benchmarks.experiment.results import Run
 from streamlanes.benchmarks.report.comparison import Comparison, Verdict, where
-from streamlanes.benchmarks.report.difference import Difference, Run
+from streamlanes.benchmarks.report.difference import Difference
 from streamlanes.benchmarks.report.tables import Table, cell, unit
 from streamlanes.benchmarks.report.terminal import markdown_table, rich_table
 from streamlanes.benchmarks.spec.metrics import METRICS

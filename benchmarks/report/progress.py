@@ -21,9 +21,12 @@ class _Bars:
         self._run = progress.add_task("trials", total=trials, count=f"0/{trials}")
         self._trial = progress.add_task("", total=None, count="")
 
+    def preparing(self, what: str) -> None:
+        self._progress.console.print(what, highlight=False)
+
     def started(self, trials: Sequence[TrialPlan]) -> None:
         kind, number = trials[0].workload.kind, trials[0].round
-        what = trials[0].subject.name if len(trials) == 1 else f"{len(trials)} lanes in turns"
+        what = trials[0].contestant.name if len(trials) == 1 else f"{len(trials)} lanes in turns"
         name = f"{kind} {what}, round {number}"
         seconds = max(trial.workload.duration for trial in trials)
         self._progress.update(self._trial, description=name, total=seconds, completed=0, count=f"{seconds:.0f} s")
@@ -43,6 +46,9 @@ class _Lines:
         self._console = console
         self._trials = trials
         self._finished = 0
+
+    def preparing(self, what: str) -> None:
+        self._console.print(what, highlight=False)
 
     def started(self, trials: Sequence[TrialPlan]) -> None:
         pass

@@ -11,7 +11,7 @@ from streamlanes.benchmarks.analysis.figures import percentiles
 from streamlanes.benchmarks.analysis.gate import Verdict, total
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.analysis.result import Result
-from streamlanes.benchmarks.spec.contestant import FLOOR
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS
 from streamlanes.benchmarks.spec.workload import Point
 
@@ -23,6 +23,7 @@ class Row:
     """A lane in one kind of trial, at one point of a sweep."""
 
     lane: str
+    role: Role
     kind: str
     point: Point
     trials: int
@@ -56,7 +57,7 @@ def rows(results: Sequence[Result], kind: str, lanes: Sequence[str] | None = Non
 def _over_the_floor(row: Row, found: Sequence[Row]) -> Row:
     """Add to *row*, if the floor is at the same point, what multiple of it the lane's cost is."""
     cost = row.figures.get(COST)
-    floor = next((one.figures.get(COST) for one in found if one.lane == FLOOR and one.point == row.point), None)
+    floor = next((one.figures.get(COST) for one in found if one.role is Role.FLOOR and one.point == row.point), None)
     if cost is None or not floor:
         return row
     return replace(row, figures={**row.figures, "floor_multiple": cost / floor})
@@ -72,6 +73,7 @@ def _row(lane: str, kind: str, point: Point, trials: Sequence[Result]) -> Row:
     overloaded = any(trial.overloaded for trial in trials)
     return Row(
         lane=lane,
+        role=trials[0].role,
         kind=kind,
         point=point,
         trials=len(trials),

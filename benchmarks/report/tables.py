@@ -13,9 +13,10 @@ from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.histogram import MIN_BEYOND
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
+from streamlanes.benchmarks.kinds import Measures, is_traced
 from streamlanes.benchmarks.report.rows import COST, Row, lane_names, rows
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import ENGINE, METRICS, Metric
-from streamlanes.benchmarks.spec.records import CLIENT
 
 NOTHING: Final = "-"
 FLOOR_MULTIPLE: Final = "floor_multiple"
@@ -44,7 +45,7 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
             kind, part = kinds.discover()[name], header.scenario.part(name)
             for number, metrics in enumerate(kind.tables):
                 title = PARTS[number] or part.title()
-                notes = (*part.notes(), *_ceilings(header, of_kind), *(_trace(header) if kind.traced else ()))
+                notes = (*part.notes(), *_ceilings(header, of_kind), *(_trace(header) if is_traced(part) else ()))
                 shown = metrics if number else _with_clients(metrics, of_kind)
                 found += _table(title, _with_floor(shown), of_kind, () if number else notes, first=number == 0)
     return found
@@ -52,7 +53,7 @@ def tables(header: Header, results: Sequence[Result]) -> list[Table]:
 
 def _with_clients(metrics: Sequence[str], of_kind: Sequence[Row]) -> Sequence[str]:
     """Return *metrics* and, where a client library reads, its cost."""
-    clients = any(CLIENT in row.lane for row in of_kind)
+    clients = any(row.role is Role.CLIENT for row in of_kind)
     return (*metrics, ENGINE) if clients and ENGINE not in metrics else metrics
 
 
@@ -169,7 +170,7 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
     rounds_of = {
         kind: len({result.round for result in results if result.kind == kind})
         for kind in header.scenario.parts
-        if not kinds.discover()[kind].instrument
+        if kinds.discover()[kind].measures is Measures.LANES
     }
     of_run = [
         *caveats.interrupted(len(results), header.trials),
@@ -182,19 +183,16 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
             if header.target is None
             else caveats.target(header.target.url, header.target.server)
         ),
-        *caveats.clients([lane for lane in lane_names(results) if CLIENT in lane]),
+        *caveats.clients(lane_names([result for result in results if result.role is Role.CLIENT])),
         *caveats.left_out(header.left_out),
         *(caveats.trace(trace.skipped, trace.out_of_order) if trace else []),
     ]
     of_lanes = [(result.lane, caveat) for result in results for caveat in result.caveats]
-    for row in rows(results, "saturated"):
-        ceiling = header.ceilings.get(row.lane)
-        if ceiling is not None and "rate" in row.figures:
-            found = caveats.ceiling(row.figures["rate"], ceiling.rate, exempt=ceiling.exempt)
-            of_lanes += [(row.lane, caveat) for caveat in found]
-    for row in rows(results, "rtt"):  # a trial of round trips has too few for a p99, a lane may have enough
-        lag = caveats.send_lag(row.figures.get("send_lag_p99_ms"), row.figures.get("rtt_p50_ms"))
-        of_lanes += [(row.lane, caveat) for caveat in lag]
+    for kind in header.scenario.parts:
+        for row in rows(results, kind):
+            ceiling = header.ceilings.get(row.lane)
+            limit = None if ceiling is None or ceiling.exempt else ceiling.rate
+            of_lanes += [(row.lane, caveat) for caveat in kinds.discover()[kind].doubts(row.figures, limit)]
     worst: dict[str, dict[str, Caveat]] = {}
     for lane, caveat in of_lanes:
         lanes = worst.setdefault(caveat.name, {})

@@ -13,9 +13,8 @@ from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.report.comparison import COMPARED, Comparison, Comparisons, compare, where
 from streamlanes.benchmarks.report.rows import lane_names
 from streamlanes.benchmarks.report.tables import Table, cell, unit
-from streamlanes.benchmarks.spec.contestant import AGAIN, ALONE
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import ENGINE, METRICS
-from streamlanes.benchmarks.spec.records import CLIENT
 from streamlanes.benchmarks.spec.workload import told
 
 HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in kind.tables[0]} & {*COMPARED}
@@ -24,10 +23,9 @@ HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in k
 
 def compared(header: Header, results: Sequence[Result], reference: str | None = None) -> Comparisons:
     """Compare all lanes with *reference*, by default the scenario's first one. Raises ValueError if it isn't there."""
-    there = lane_names(results)
-    candidates = (lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there)
-    lanes = [lane for lane in candidates if lane != ALONE and not lane.endswith(AGAIN)]
-    clients = any(CLIENT in lane for lane in lanes)
+    there = lane_names([result for result in results if result.role not in {Role.ALONE, Role.AGAIN}])
+    lanes = [lane for lane in (*header.scenario.lanes, *sorted(there)) if lane in there]
+    clients = any(result.role is Role.CLIENT for result in results)
     return compare(results, list(dict.fromkeys(lanes)), reference, (*COMPARED, ENGINE) if clients else COMPARED)
 
 
@@ -43,7 +41,7 @@ def comparison_table(found: Comparisons) -> Table | None:
         title=f"Against {reference}: ratios, with the interval of the mean over rounds",
         head=("", "lane", "median", "ratio", "interval", "verdict"),
         rows=tuple(row for place in places for row in _rows(of_places[place], reference)),
-        notes=_notes(entries, reference),
+        notes=_notes(entries),
     )
 
 
@@ -66,7 +64,7 @@ def _ratio(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.0f}" if value < 1000 else ">999"
 
 
-def _notes(entries: Sequence[Comparison], reference: str) -> tuple[str, ...]:
+def _notes(entries: Sequence[Comparison]) -> tuple[str, ...]:
     rounds = max(entry.rounds for entry in entries)
     pairs = f"One log-ratio a round; t intervals of {1 - ALPHA:.0%} over {rounds} rounds, Holm's correction over all."
     if rounds < ROUNDS_FOR_A_VERDICT:
@@ -77,5 +75,9 @@ def _notes(entries: Sequence[Comparison], reference: str) -> tuple[str, ...]:
             "better, worse: the whole interval lies beyond the margin, which is 5 % or what the lane that ran twice "
             "differed from itself, if that is more. equivalent: wholly within it. undecided: neither."
         ),
-        f"{reference}{AGAIN}: the same lane a second time, against a margin of 5 %. It should be equivalent.",
+        *(
+            f"{entry.lane}: the same lane a second time, against a margin of 5 %. It should be equivalent."
+            for entry in entries[-1:]
+            if entry.against_itself
+        ),
     )

@@ -1,12 +1,22 @@
-"""The names of rows that aren't just a lane's."""
+"""Who takes part in a comparison, as raw results and reports name it: a contestant is a row."""
 
 from __future__ import annotations
 
-from typing import Final
+from enum import StrEnum
 
-FLOOR: Final = "floor"
-"""The row that the others' CPU time is a multiple of."""
-ALONE: Final = "no readers"
-"""The row of the trials in which nobody reads."""
-AGAIN: Final = "~again"
-"""Ends the name of a lane that is entered a second time: the difference between the two is chance (A/A)."""
+
+class Role(StrEnum):
+    """What a contestant is in a comparison for."""
+
+    LANE = "lane"
+    """A lane of the server under test, read by the load engine."""
+    AGAIN = "again"
+    """The same lane a second time: the difference between the two is chance (A/A)."""
+    CLIENT = "client"
+    """A lane that is read by a client library: the engine's cost is the library's."""
+    FLOOR = "floor"
+    """What the others' CPU time is a multiple of."""
+    ALONE = "alone"
+    """The server under test when nobody reads: what producing costs."""
+    EXTERNAL = "external"
+    """Another server."""

@@ -29,12 +29,10 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import Field, TypeAdapter
 
 from streamlanes.benchmarks.machine.clocks import IdleCost, ProcessTime, TCPCount
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import Expected
 from streamlanes.benchmarks.spec.interleaving import Turns
 from streamlanes.benchmarks.spec.tasks import Task
-
-CLIENT: Final = "+"
-"""Stands between a lane and the library that reads it, in the names of rows, and of the engine's readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +178,10 @@ class Trial:
 
     kind: str
     lane: str
-    """The report's row; `sse~again` is lane sse entered a second time."""
+    """Name of the contestant, a row of the report; `sse~again` is lane sse a second time."""
+    of_lane: str
+    """Name of the lane that the contestant is, or reads: `sse` of `sse~again`."""
+    role: Role
     round: int
     seed: int
     point: Mapping[str, float]

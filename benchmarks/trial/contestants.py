@@ -1,19 +1,19 @@
-"""The rows of a report: which server, over which lane, read by what."""
+"""Contestants: which server, over which lane, read by what."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from streamlanes.benchmarks.machine.processes import Placement
-from streamlanes.benchmarks.spec.contestant import AGAIN, ALONE, FLOOR
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.records import Started
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import Server, serving, start
-from streamlanes.producers.wire import SSE, Wire
+from streamlanes.producers.wire import SSE
 
 
 class Contestant(Protocol):
@@ -34,6 +34,11 @@ class Contestant(Protocol):
         """Which reader of the engine's reads it."""
         ...
 
+    @property
+    def role(self) -> Role:
+        """What it takes part for."""
+        ...
+
     def serving(self, workload: Workload, folder: Path, where: Placement) -> AbstractContextManager[Server]:
         """Run a server for one trial, its journal in *folder*. Raises ProcessError if it doesn't get ready."""
         ...
@@ -50,6 +55,7 @@ class Lane:
     name: str
     lane: str
     reader: str
+    role: Role = Role.LANE
     baselines: bool = False
 
     @contextmanager
@@ -61,14 +67,27 @@ class Lane:
     def start(self, server: Server, workload: Workload) -> Started:
         return start(server.url, self.lane, workload)
 
+    def again(self) -> Lane:
+        """Return the same lane as a contestant of its own: the difference between the two is chance."""
+        return replace(self, name=f"{self.name}~again", role=Role.AGAIN)
+
+    def read_with(self, reader: str, library: str) -> Lane:
+        """Return the same lane, read by *library*, which the engine knows as *reader*."""
+        return replace(self, name=f"{self.name}+{library}", reader=reader, role=Role.CLIENT)
+
+    def alone(self) -> Lane:
+        """Return the same server when nobody reads."""
+        return replace(self, name="no readers", role=Role.ALONE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
     """The bytes of the lane `sse`, from a bare event loop."""
 
-    name: str = FLOOR
-    lane: str = FLOOR
+    name: str = "floor"
+    lane: str = "floor"
     reader: str = SSE
+    role: Role = Role.FLOOR
 
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
@@ -77,29 +96,3 @@ class Floor:
 
     def start(self, server: Server, workload: Workload) -> Started:
         return start(server.url, self.lane, workload)
-
-
-def alone(wires: Mapping[str, Wire]) -> Contestant:
-    """Return our server as it is when nobody reads."""
-    lane = next(iter(wires))
-    return Lane(name=ALONE, lane=lane, reader=wires[lane])
-
-
-def entries(
-    lanes: Sequence[str],
-    wires: Mapping[str, Wire],
-    baselines: Container[str],
-    others: Mapping[str, Contestant],
-    *,
-    twice: bool,
-) -> list[Contestant]:
-    """Return the rows of *lanes*, some of which are *others* than our server's.
-
-    With *twice*, the first one of our server's is entered a second time.
-    """
-    own = [lane for lane in lanes if lane not in others]
-    names = [(lane, lane) for lane in lanes] + ([(f"{own[0]}{AGAIN}", own[0])] if twice and own else [])
-    return [
-        others.get(lane) or Lane(name=name, lane=lane, reader=wires[lane], baselines=lane in baselines)
-        for name, lane in names
-    ]

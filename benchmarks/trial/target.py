@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from streamlanes.benchmarks.machine.environment import Environment
 from streamlanes.benchmarks.machine.processes import Placement
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.records import Started
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.contestants import Contestant
@@ -45,6 +46,7 @@ class Target:
     name: str
     lane: str
     reader: str
+    role: Role
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every request. They may be secrets: they aren't stored."""
@@ -57,9 +59,12 @@ class Target:
         return start(server.url, self.lane, workload, server.headers)
 
 
-def at(url: str, headers: Mapping[str, str], subjects: Sequence[Contestant]) -> list[Contestant]:
-    """Return the same rows, read from the server at *url*."""
-    return [Target(name=one.name, lane=one.lane, reader=one.reader, url=url, headers=headers) for one in subjects]
+def at(url: str, headers: Mapping[str, str], contestants: Sequence[Contestant]) -> list[Contestant]:
+    """Return the same contestants, read from the server at *url*."""
+    return [
+        Target(name=one.name, lane=one.lane, reader=one.reader, role=one.role, url=url, headers=headers)
+        for one in contestants
+    ]
 
 
 class _Health(BaseModel):

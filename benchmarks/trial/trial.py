@@ -38,7 +38,7 @@ HIDDEN: Final = "…"
 class TrialPlan:
     """What to run."""
 
-    subject: Contestant
+    contestant: Contestant
     workload: Workload
     round: int
     seed: int
@@ -47,7 +47,7 @@ class TrialPlan:
     def name(self) -> str:
         """The trial's folder."""
         point = "".join(f"-{value:g}{name[0]}" for name, value in self.workload.point.items())
-        return f"{self.round:02}-{self.workload.kind}{point}-{self.subject.name}"
+        return f"{self.round:02}-{self.workload.kind}{point}-{self.contestant.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +129,13 @@ class _Running:
         """Run the server, behind what network there is."""
         self.folder.mkdir(parents=True)
         workload = self._plan.workload
-        server = self._open.enter_context(self._plan.subject.serving(workload, self.folder, self._site.where))
+        server = self._open.enter_context(self._plan.contestant.serving(workload, self.folder, self._site.where))
         self._server = self._open.enter_context(_between(workload, server, self.folder, self._site))
         self._namespace = clocks.time_namespace(server.pid)
 
     def prepare(self) -> None:
         """Have the engine ready for the lane."""
-        shards.prepare(self._site.engine, self._plan.subject.reader, self._site.shards)
+        shards.prepare(self._site.engine, self._plan.contestant.reader, self._site.shards)
 
     def begin(self, at: float) -> None:
         """Start what has to be started, and have the engine do its part; the schedule begins *at* that Unix time."""
@@ -163,7 +163,9 @@ class _Running:
         workload = self._plan.workload
         return Trial(
             kind=workload.kind,
-            lane=self._plan.subject.name,
+            lane=self._plan.contestant.name,
+            of_lane=self._plan.contestant.lane,
+            role=self._plan.contestant.role,
             round=self._plan.round,
             seed=self._plan.seed,
             point=workload.point,
@@ -214,7 +216,7 @@ def _specs(plan: TrialPlan, server: Server, count: int, begin: float) -> list[Sp
     begins_at: float | None = None
     if workload.stream is not None:
         begins_at = begin + workload.opens
-        started = plan.subject.start(server, _in_step(workload, begin))
+        started = plan.contestant.start(server, _in_step(workload, begin))
         late = time.time() - begin - (workload.opens - workload.warm_up)
         if workload.turns is not None and late > 0:
             raise ProcessError(f"its stream was started {late:.2f} s after its first turn: the machine is too busy")
@@ -222,8 +224,8 @@ def _specs(plan: TrialPlan, server: Server, count: int, begin: float) -> list[Sp
         begins_at = time.time() + TOGETHER
     spec = Spec(
         url=server.url,
-        lane=plan.subject.lane,
-        reader=plan.subject.reader,
+        lane=plan.contestant.lane,
+        reader=plan.contestant.reader,
         server_pid=server.pid,
         deadline=workload.duration + PATIENCE,
         task=workload.task,

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from streamlanes.benchmarks.kinds import discover
+from streamlanes.benchmarks.kinds import Streams, discover
 from streamlanes.benchmarks.machine.clocks import ProcessTime
 from streamlanes.benchmarks.spec.expected import Expected
 from streamlanes.benchmarks.spec.records import (
@@ -24,6 +24,7 @@ from streamlanes.benchmarks.spec.records import (
 )
 from streamlanes.producers.events import Item
 from streamlanes.producers.pacing.journal import Journal
+from tests.benchmarks.rows import of_lane, role
 
 MS = 1_000_000
 
@@ -109,12 +110,14 @@ def write_raw(
     trial = Trial(
         kind=kind,
         lane=lane,
+        of_lane=of_lane(lane),
+        role=role(lane),
         round=round_number,
         seed=1,
         point=point or {},
         deadline=0.1,
         warm_up=warm_up,
-        expected=expected[:1] if discover()[kind].expects_one else expected,
+        expected=expected[:1] if discover()[kind].streams is Streams.ONE_FOR_ALL else expected,
         boot_id="boot",
         time_namespace="time",
         steal=0.0,

@@ -14,11 +14,15 @@ from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import placement
+from streamlanes.benchmarks.spec.contestant import Role
+from tests.benchmarks.rows import of_lane, role
 
 BLANK: Final = Result(
     trial="1",
     kind="load",
     lane="sse",
+    of_lane="sse",
+    role=Role.LANE,
     round=1,
     point={},
     readers=1,
@@ -71,6 +75,8 @@ def run(
                 trial=f"{kind}-{number}-{lane}",
                 kind=kind,
                 lane=lane,
+                of_lane=of_lane(lane),
+                role=role(lane),
                 round=number,
                 point=point or {},
                 figures={metric: level * math.exp(mood[metric] + random_.gauss(0, noise)) for metric in metrics},

@@ -10,7 +10,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import click
 import pytest
 from distributed import LocalCluster
 
@@ -19,8 +18,9 @@ from streamlanes.benchmarks.analysis.gate import Verdict
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.engine import wires as engine_wires
 from streamlanes.benchmarks.experiment import results
-from streamlanes.benchmarks.experiment.scenario import PRODUCT_LANES
-from streamlanes.benchmarks.spec.contestant import ALONE
+from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.scenario import PRODUCT_LANES, find, load
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.producers.wire import NDJSON, SSE, Wire
 
 pytestmark = pytest.mark.timeout(120)
@@ -213,7 +213,7 @@ def test_an_audience_of_every_size_gets_everything_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = compare(scenario, "--out", out, "--shards", "2")
     assert done.returncode == 0, done.stderr
-    trials = [result for result in results.read(out)[1] if result.lane != ALONE]
+    trials = [result for result in results.read(out)[1] if result.role is not Role.ALONE]
     finished = sorted(trials, key=lambda result: result.readers)
     assert [result.point for result in finished] == [{"readers": 2, "rate": 200}, {"readers": 5, "rate": 80}]
     for result, events, warm_up in zip(finished, (150, 60), (51, 21), strict=True):  # of the stream
@@ -282,15 +282,18 @@ def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
 
 def test_a_lane_without_a_way_up_is_told() -> None:
     from streamlanes.benchmarks.analysis import caveats
-    from streamlanes.command import lanes
+    from streamlanes.benchmarks.experiment.contestants import choose, unmeasurable
 
     wires = {"sse": SSE, "strange": Wire("pigeon"), "mute": NDJSON}
+
+    def lanes(scenario: str, *names: str) -> tuple[str, ...]:
+        return choose(load(find(scenario)), names or "all", wires, None, with_clients=False).lanes
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(engine_wires.discover()[NDJSON]), "way_up", None)
-        left_out = lanes.unmeasurable(wires, sending=True)
-        assert lanes.chosen("all", wires, left_out) == ("sse",)
-        assert lanes.chosen("all", wires, lanes.unmeasurable(wires, sending=False)) == ("mute", "sse")
-        with pytest.raises(click.BadParameter, match=r"lane mute writes the wire 'ndjson', for which .* no way up"):
-            lanes.check(["mute"], wires, left_out, {})
-        (caveat,) = caveats.left_out(left_out)
+        assert lanes("rtt") == ("sse",)
+        assert lanes("tokens") == ("mute", "sse")
+        with pytest.raises(ExperimentError, match=r"lane mute writes the wire 'ndjson', for which .* no way up"):
+            lanes("rtt", "mute")
+        (caveat,) = caveats.left_out(unmeasurable(wires, sending=True))
         assert "mute (wire 'ndjson', for which the load engine has no way up)" in caveat.detail

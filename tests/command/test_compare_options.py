@@ -87,17 +87,17 @@ def run_main(*arguments: str | Path, verb: str = "compare") -> int | str | None:
         (["telemetry", "--set", "broadcast.readers=[2,0]"], "'--set': broadcast.readers: input should be greater than"),
         (["--shards", "0"], "'--shards': 0 is not in the range"),
         (["--text", "absent.txt"], "'--text': File 'absent.txt' does not exist"),
-        (["--text", "empty.txt"], "'--text': empty.txt is empty; there is nothing to stream"),
-        (["--text", "long.txt"], "'--text': long.txt has 1,000,001 characters; a stream takes"),
+        (["--text", "empty.txt"], "'--text': it is empty; there is nothing to stream"),
+        (["--text", "long.txt"], "'--text': it has 1,000,001 characters; a stream takes"),
         (["--trace", __file__], "line 1: expected the columns"),
         (["--speed", "2"], "name one"),
         (["--out", __file__], "is a file"),
         (["--out", f"{__file__}/below"], "can't write to"),
         (["nosuch"], "there is no scenario 'nosuch'"),
         (["saturated", "--set", "load.clients=2"], "saturated.toml has no [load]"),
-        (["rtt", "--text", __file__], "'--text': rtt.toml has no [load]"),
+        (["rtt", "--text", __file__], "'--text': rtt has no [load] that would stream a text"),
         (["rtt", "--set", "rtt.clients=0"], "'--set': rtt.clients: input should be greater than or equal to 1"),
-        (["saturated", "--trace", __file__], "'--trace': saturated.toml has no [load]"),
+        (["saturated", "--trace", __file__], "'--trace': saturated has no table of which a trace"),
     ],
 )
 def test_bad_input(
@@ -125,15 +125,15 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, scenario: Path, capsys: pyt
 
 def test_settings_and_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is run is what the options say; the first lane is entered twice where there is more than one round."""
-    monkeypatch.setattr("streamlanes.command.compare.run", lambda *_: None)
-    monkeypatch.setattr("streamlanes.command.compare._ceilings", lambda *_: {})
+    monkeypatch.setattr("streamlanes.benchmarks.experiment.run.run_trials", lambda *_: None)
+    monkeypatch.setattr("streamlanes.benchmarks.experiment.run._ceilings", lambda *_: {})
     for number, (options, rounds, again) in enumerate(
         [([], 3, 1), (["--quick"], 3, 1), (["--rounds", "1"], 1, 0), (["--rounds", "12"], 12, 1)]
     ):
         out = tmp_path / str(number)
         settings = ["--set", "load.clients=3", "--set", "load.text=a = b", "--set", "lanes=['ws', 'sse']"]
         settings += ["--set", "saturated.events=100"]
-        monkeypatch.setattr("streamlanes.command.compare._engines", lambda *_: nullcontext([]))
+        monkeypatch.setattr("streamlanes.benchmarks.experiment.run._engines", lambda *_: nullcontext([]))
         assert run_main(*settings, *options, "--out", out) == 0
         header, finished = results.read(out)
         assert header.scenario.lanes == ("ws", "sse")
@@ -188,8 +188,8 @@ def test_all_lanes_leaves_out_what_the_engine_cannot_read(
     (metadata / "entry_points.txt").write_text("[streamlanes.transports]\nstrange = strange_lane:TRANSPORT\n")
     (tmp_path / "strange_lane.py").write_text(UNKNOWN_WIRE)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("streamlanes.command.compare.run", lambda *_: None)
-    monkeypatch.setattr("streamlanes.command.compare._engines", lambda *_: nullcontext([]))
+    monkeypatch.setattr("streamlanes.benchmarks.experiment.run.run_trials", lambda *_: None)
+    monkeypatch.setattr("streamlanes.benchmarks.experiment.run._engines", lambda *_: nullcontext([]))
     assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "strange") == 2
     assert "the load engine can't read" in capsys.readouterr().err
     assert run_main(scenario, "--out", tmp_path / "out", "--lanes", "all") == 0
@@ -252,8 +252,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def plan(part: Part) -> TrialPlan:
-    (workload,) = part.workloads(seed=1, round_number=1, trace=None)
-    return TrialPlan(subject=Lane(name="sse", lane="sse", reader="sse"), workload=workload, round=1, seed=1)
+    (workload,) = part.workloads(seed=1, round_number=1)
+    return TrialPlan(contestant=Lane(name="sse", lane="sse", reader="sse"), workload=workload, round=1, seed=1)
 
 
 def test_bars_show_how_long_a_trial_takes() -> None:

@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import Protocol
 
 from streamlanes.benchmarks.engine.wires import WireReader
-from streamlanes.benchmarks.spec.records import CLIENT
 
 
 class ClientReader(WireReader, Protocol):
@@ -25,4 +24,4 @@ def discover() -> Mapping[str, ClientReader]:
     """Return this package's readers by `WIRE+LIBRARY`."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     of_modules: list[Sequence[ClientReader]] = [module.READERS for module in modules]
-    return {f"{reader.wire}{CLIENT}{reader.library}": reader for readers in of_modules for reader in readers}
+    return {f"{reader.wire}+{reader.library}": reader for readers in of_modules for reader in readers}

@@ -5,7 +5,7 @@ Histograms are merged over trials, and percentiles never averaged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Final, TypeAlias
@@ -16,7 +16,7 @@ from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.report.html import model, words
 from streamlanes.benchmarks.report.rows import COST
-from streamlanes.benchmarks.spec.contestant import FLOOR
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
 
 Place: TypeAlias = tuple[str, tuple[tuple[str, float], ...]]
@@ -194,7 +194,7 @@ def costs(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) 
                 values = [trial.figures[name] for trial in trials if trial.lane == lane]
                 bars.append(model.Bar(lane=lane, value=median(values), low=min(values), high=max(values)))
             if name == COST:
-                bars = _over_the_floor(bars)
+                bars = _over_the_floor(bars, {trial.lane for trial in trials if trial.role is Role.FLOOR})
             title = words.heading(name)
             yield model.Cost(
                 title=f"{title}, {words.kind(kind).lower()}" if len(kinds) > 1 else title,
@@ -204,10 +204,12 @@ def costs(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) 
             )
 
 
-def _over_the_floor(bars: Sequence[model.Bar]) -> list[model.Bar]:
+def _over_the_floor(bars: Sequence[model.Bar], floors: Collection[str]) -> list[model.Bar]:
     """Say of each lane's bar what multiple it is of the floor's, if that is there."""
-    floor = next((bar.value for bar in bars if bar.lane == FLOOR), 0)
-    return [replace(bar, note=f"{bar.value / floor:.1f} x {FLOOR}") if floor else bar for bar in bars]
+    floor = next((bar for bar in bars if bar.lane in floors), None)
+    if floor is None or not floor.value:
+        return list(bars)
+    return [replace(bar, note=f"{bar.value / floor.value:.1f} x {floor.lane}") for bar in bars]
 
 
 def recoveries(results: Sequence[Result]) -> Iterator[model.Recovery]:

@@ -30,7 +30,7 @@ _TEMPLATES: Final = Environment(
 
 def render(report: Report) -> str:
     """Return the page: one file that needs no other. Everything in *report* is text, nothing of it is markup."""
-    palette = Palette(report.lanes)
+    palette = Palette(report.lanes, report.twice)
     plots: list[Plot] = []
     shown = [
         {"id": section.id, "title": section.title, "figures": [_figure(of, palette, plots) for of in section.figures]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -195,6 +196,8 @@ class Report:
     """Of the run in short: lanes, rounds, duration."""
     lanes: tuple[str, ...]
     """All of them; the order gives each its colour, the same in every figure."""
+    twice: Mapping[str, str]
+    """Names of the lanes that ran again, each with the lane that it is."""
     finding: Finding
     comparisons: tuple[Comparison, ...]
     refused: tuple[str, ...]

@@ -13,7 +13,6 @@ from typing import Final
 
 from markupsafe import Markup
 
-from streamlanes.benchmarks.spec.contestant import AGAIN
 from streamlanes.producers.events import JSON
 
 COLOURS: Final = 8
@@ -40,8 +39,9 @@ _AXIS: Final[Mapping[str, JSON]] = {
 class Palette:
     """Gives each lane its colour, dash and symbol, the same all over the page."""
 
-    def __init__(self, lanes: Sequence[str]) -> None:
+    def __init__(self, lanes: Sequence[str], twice: Mapping[str, str]) -> None:
         self._place = {lane: place for place, lane in enumerate(lanes)}
+        self._twice = twice
 
     def number(self, lane: str) -> int:
         """Return the number of the lane's colour in the stylesheet, from 1; a lane that ran again keeps its own."""
@@ -49,7 +49,7 @@ class Palette:
 
     def swatch(self, lane: str) -> Markup:
         """Return a square in the lane's colour, hollow if the lane ran again."""
-        hollow = " hollow" if lane.endswith(AGAIN) else ""
+        hollow = " hollow" if lane in self._twice else ""
         return Markup('<span class="swatch lane-{}{}"></span>').format(self.number(lane), hollow)
 
     def colour(self, lane: str) -> str:
@@ -72,10 +72,10 @@ class Palette:
         return SYMBOLS[self._first(lane) % len(SYMBOLS)]
 
     def _dash(self, lane: str) -> int:
-        return (self._first(lane) + 2 * lane.endswith(AGAIN)) % len(DASHES)
+        return (self._first(lane) + 2 * (lane in self._twice)) % len(DASHES)
 
     def _first(self, lane: str) -> int:
-        return self._place.get(lane.removesuffix(AGAIN), self._place[lane])
+        return self._place.get(self._twice.get(lane, lane), self._place[lane])
 
 
 def axis(title: str, **options: JSON) -> dict[str, JSON]:

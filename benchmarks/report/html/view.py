@@ -16,14 +16,14 @@ from streamlanes.benchmarks.report.html.again import again
 from streamlanes.benchmarks.report.html.distributions import Place, counting, names, representative
 from streamlanes.benchmarks.report.html.numbers import listed, number
 from streamlanes.benchmarks.report.html.words import PRINCIPAL
-from streamlanes.benchmarks.spec.contestant import ALONE
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
 from streamlanes.benchmarks.trial.target import TargetInfo
 
 
 def view(header: Header, results: Sequence[Result], comparisons: Comparisons, doubts: Sequence[str]) -> model.Report:
     """Return the page of a run; *doubts*: its caveats, a sentence each."""
-    read = [result for result in results if result.lane != ALONE]  # nobody's lane: the tables have its cost
+    read = [result for result in results if result.role is not Role.ALONE]  # nobody's lane: the tables have its cost
     lanes = tuple(dict.fromkeys([*header.scenario.lanes, *(result.lane for result in read)]))
     ordered = sorted(read, key=lambda result: (lanes.index(result.lane), result.round))
     places: dict[Place, list[Result]] = {}
@@ -37,6 +37,7 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         started=header.started.replace("T", " ")[:16] + " UTC",
         facts=tuple(_facts(header, results, lanes)),
         lanes=lanes,
+        twice={result.lane: result.of_lane for result in read if result.role is Role.AGAIN},
         finding=words.finding(
             _leading(comparisons.entries, shown.values()),
             lanes,

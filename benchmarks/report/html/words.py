@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from streamlanes.benchmarks import kinds
 from streamlanes.benchmarks.analysis.caveats import ROUNDS_FOR_A_VERDICT
 from streamlanes.benchmarks.report.comparison import Comparison
 from streamlanes.benchmarks.report.html.model import Finding, Standing
 from streamlanes.benchmarks.report.html.numbers import listed, times
-from streamlanes.benchmarks.spec.contestant import AGAIN
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
 
 CPU: Final = "server_us_per_event"
@@ -41,26 +41,12 @@ _NAMES: Final = {
     "latency_p999_ms": "p99.9 latency",
     "latency_max_ms": "longest latency",
 }
-_KINDS: Final = {
-    "load": "Under load",
-    "rtt": "Round trips",
-    "broadcast": "One stream to many readers",
-    "saturated": "As fast as it goes",
-    "connect": "A storm of connects",
-    "capacity": "Rising load",
-    "idle": "Idle readers",
-    "wire": "On the wire",
-    "recovery": "Under faults",
-    "calibration": "The load engine's own lag",
-}
-
-
 _POINTS: Final = {"rate": "events/s", "offered": "deliveries/s offered"}
 
 
 def kind(name: str) -> str:
     """Return what a kind of trial is called on the page."""
-    return _KINDS.get(name, name.capitalize())
+    return kinds.discover()[name].heading
 
 
 def place(name: str, point: dict[str, float], *, several: bool) -> str:
@@ -93,8 +79,8 @@ def finding(
     *refused*: lanes, and in how many trials; *loads*: sentences on what was too much; *path*: between server and
     readers.
     """
-    between = [entry for entry in entries if not entry.lane.endswith(AGAIN)]
-    against_itself = [entry for entry in entries if entry.lane.endswith(AGAIN)]
+    between = [entry for entry in entries if not entry.against_itself]
+    against_itself = [entry for entry in entries if entry.against_itself]
     decided = [entry for entry in between if entry.verdict in {"better", "worse", "equivalent"}]
     return Finding(
         headline=_headline(between, decided) + _also(refused),

@@ -105,7 +105,7 @@ def test_expected_is_what_the_producer_makes() -> None:
     assert first.events == 3
     assert first.checksum == zlib.crc32(b'"a"\n" b"\n"a"\n') == second.checksum
     assert (first.first_ns, first.duration_ns) == (1_000_000_000, 1_200_000_000)
-    (workload,) = Saturated(events=100).workloads(seed=3, round_number=1, trace=None)
+    (workload,) = Saturated(events=100).workloads(seed=3, round_number=1)
     (shared,) = workload.expected
     assert (shared.events, shared.duration_ns) == (100, 0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from streamlanes.benchmarks.analysis.latency import HEAT_ROWS, backlog_grew, heat
 from streamlanes.benchmarks.experiment.summarise import summarise
-from streamlanes.benchmarks.kinds import discover
+from streamlanes.benchmarks.kinds import Streams, discover
 from tests.benchmarks.raw import MS, write_raw
 
 DEADLINE_NS = 100 * MS
@@ -94,7 +94,7 @@ def test_a_warm_up_is_in_no_figure(tmp_path: Path) -> None:
 @pytest.mark.parametrize("boot_ids", [("other",), ("boot", "other")])
 @pytest.mark.parametrize("kind", ["load", "broadcast"])
 def test_two_clocks_give_no_one_way_times(tmp_path: Path, kind: str, boot_ids: tuple[str, ...]) -> None:
-    streams, readers = ((600,), 2) if discover()[kind].expects_one else ((600, 500), 1)
+    streams, readers = ((600,), 2) if discover()[kind].streams is Streams.ONE_FOR_ALL else ((600, 500), 1)
     result = summarise(write_raw(tmp_path / "trial", streams, kind=kind, boot_ids=boot_ids, readers=readers))
     assert result.verdict.ok
     assert not {"latency", "lag", "queueing", "delivery"} & {*result.histograms}

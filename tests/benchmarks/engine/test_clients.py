@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
-import click
 import pytest
 
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.engine import clients
+from streamlanes.benchmarks.experiment.contestants import _libraries, choose, contestants_of
+from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.scenario import find, load
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.load import Load
-from streamlanes.benchmarks.kinds.rtt import Rtt
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.report import tables
 from streamlanes.benchmarks.report.comparison import COMPARED, compare
@@ -26,12 +27,11 @@ from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.contestants import Contestant, Lane
 from streamlanes.benchmarks.trial.shards import processes
 from streamlanes.benchmarks.trial.trial import Site, TrialPlan, run_trial
-from streamlanes.command import lanes
-from streamlanes.producers.wire import SSE, WEBSOCKET
+from streamlanes.producers.wire import SSE
 from streamlanes.transports import discover
 from tests.benchmarks.raw import write_raw
 
-ROWS = lanes.client_rows({name: transport.wire for name, transport in discover().items()}, ())
+ROWS = _libraries(contestants_of({name: transport.wire for name, transport in discover().items()}))
 BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=0.5, warm_up=0)
 EVENTS = 50  # 100 a second for 0.5 s
 
@@ -42,15 +42,15 @@ def engine() -> Iterator[Executor]:
         yield pool
 
 
-def trial(subject: Contestant, workload: Workload, folder: Path, engine: Executor) -> Result:
-    plan = TrialPlan(subject=subject, workload=workload, round=1, seed=1)
+def trial(contestant: Contestant, workload: Workload, folder: Path, engine: Executor) -> Result:
+    plan = TrialPlan(contestant=contestant, workload=workload, round=1, seed=1)
     raw = folder / plan.name
     run_trial(plan, raw, Site(Placement(1, None, None), engine), lambda _: None)
     return summarise(raw)
 
 
 def broadcast() -> Workload:
-    (workload,) = BROADCAST.workloads(seed=1, round_number=1, trace=None)
+    (workload,) = BROADCAST.workloads(seed=1, round_number=1)
     return workload
 
 
@@ -76,7 +76,7 @@ def test_a_client_stands_beside_the_engines_own_reader(name: str, tmp_path: Path
 @pytest.mark.parametrize("name", ["sse+httpx2", "ws+websockets"])
 def test_sessions_have_no_times_of_connections_that_nobody_knows(name: str, tmp_path: Path, engine: Executor) -> None:
     load = Load(clients=3, spread=0.05, count=30, rate=300.0, ttft=0.02)
-    (workload,) = load.workloads(seed=1, round_number=1, trace=None)
+    (workload,) = load.workloads(seed=1, round_number=1)
     result = trial(ROWS[name], workload, tmp_path, engine)
     assert result.verdict.faults() == ""
     assert (result.readers, result.events) == (3, 90)
@@ -87,8 +87,8 @@ def test_sessions_have_no_times_of_connections_that_nobody_knows(name: str, tmp_
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_what_a_client_can_not_read_refuses_the_trial(name: str, tmp_path: Path, engine: Executor) -> None:
     other = {"sse": "ndjson"}.get(ROWS[name].lane, "sse")
-    subject = Lane(name=name, lane=other, reader=ROWS[name].reader)
-    result = trial(subject, broadcast(), tmp_path, engine)
+    contestant = Lane(name=name, lane=other, reader=ROWS[name].reader)
+    result = trial(contestant, broadcast(), tmp_path, engine)
     assert result.verdict.failures
     assert not result.figures
 
@@ -110,25 +110,26 @@ def test_a_clients_cost_is_compared_and_the_harnesss_is_not(tmp_path: Path) -> N
     assert tables._with_clients(("in_time",), rows(results, "broadcast", ["sse"])) == ("in_time",)
 
 
+def chosen(*lanes: str, scenario: str = "tokens", with_clients: bool = False) -> tuple[str, ...]:
+    return choose(load(find(scenario)), lanes, None, None, with_clients=with_clients).lanes
+
+
 def test_lanes_are_followed_by_their_clients() -> None:
-    assert lanes.with_clients(("ws", "sse", "floor"), ROWS) == (
+    assert chosen("ws", "sse", "floor", with_clients=True) == (
         "ws", "ws+websockets", "sse", *(name for name in ROWS if name.startswith("sse+")), "floor",
     )  # fmt: skip
-    assert lanes.with_clients(("sse+httpx2", "ws"), ROWS) == ("sse+httpx2", "ws", "ws+websockets")
+    assert chosen("sse+httpx2", "ws", with_clients=True) == ("sse+httpx2", "ws", "ws+websockets")
+    assert chosen("sse+httpx2", "ws") == ("sse+httpx2", "ws")
 
 
 def test_a_client_takes_no_part_where_clients_send() -> None:
-    (workload,) = Rtt(clients=1, messages=1).workloads(seed=1, round_number=1, trace=None)
-    plans = [
-        TrialPlan(subject=subject, workload=workload, round=1, seed=1)
-        for subject in (Lane(name="ws", lane="ws", reader=WEBSOCKET), ROWS["ws+websockets"])
-    ]
-    lanes.check_trials(plans[:1])
-    with pytest.raises(click.BadParameter, match=r"lane ws\+websockets can't take part in \[rtt\]"):
-        lanes.check_trials(plans)
+    assert chosen("ws", scenario="rtt") == ("ws",)
+    with pytest.raises(ExperimentError, match=r"lane ws\+websockets can't take part in \[rtt\]") as raised:
+        chosen("ws", "ws+websockets", scenario="rtt")
+    assert raised.value.parameter == "lanes"
 
 
 def test_a_lane_whose_wire_has_other_clients() -> None:
-    rows = lanes.client_rows({"sse-usual": SSE}, {"sse-usual"})
+    rows = _libraries(contestants_of({"sse-usual": SSE}))
     assert {*rows} == {"sse-usual+httpx-sse", "sse-usual+httpx2"}
-    assert all(isinstance(row, Lane) and row.baselines for row in rows.values())
+    assert all(row.baselines for row in rows.values())

@@ -134,7 +134,7 @@ async def test_faults_are_recorded(full: tuple[str, str], reading: Reading, erro
 @pytest.mark.parametrize("lane", ["sse", "ws", "poll", "ndjson"])
 async def test_an_audience_gets_the_one_stream_once_each(lane: str) -> None:
     part = broadcast.Broadcast(readers=(5,), deliveries=500, seconds=0.5, warm_up=0)
-    workload = (await asyncio.to_thread(part.workloads, seed=1, round_number=1, trace=None))[0]
+    workload = (await asyncio.to_thread(part.workloads, seed=1, round_number=1))[0]
     (expected,) = workload.expected
     assert workload.stream is not None
     async with serving(StreamService()) as url:

@@ -47,7 +47,7 @@ LANES = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL, "ndjson": NDJSON}
 
 
 def conversations(rtt: Rtt = RTT, *, warm_up: bool = False) -> Sessions:
-    (workload,) = rtt.workloads(seed=1, round_number=1, trace=None)
+    (workload,) = rtt.workloads(seed=1, round_number=1)
     assert isinstance(workload.task, Sessions)
     assert workload.task.warm_up is not None
     return workload.task if warm_up else dataclasses.replace(workload.task, warm_up=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.experiment.contestants import choose, contestants_of
 from streamlanes.benchmarks.experiment.scenario import (
     PRODUCT_LANES,
     Scenario,
@@ -21,18 +22,19 @@ from streamlanes.benchmarks.experiment.schedule import schedule
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.load import Load
 from streamlanes.benchmarks.kinds.rtt import Rtt
-from streamlanes.benchmarks.spec.contestant import FLOOR
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.tasks import Again, Audience, Sessions
 from streamlanes.benchmarks.spec.trace import Request, Trace
-from streamlanes.benchmarks.trial.contestants import Contestant, entries
+from streamlanes.benchmarks.trial.contestants import Contestant
 from streamlanes.benchmarks.trial.trial import TrialPlan
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
 
 WIRES = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL, "ndjson": NDJSON}
 
 
-def subjects(*, twice: bool = False) -> list[Contestant]:
-    return entries(PRODUCT_LANES, WIRES, (), {}, twice=twice)
+def contestants(*, twice: bool = False) -> list[Contestant]:
+    lanes = list(contestants_of(WIRES).values())
+    return [*lanes, lanes[0].again()] if twice else [*lanes]
 
 
 @pytest.mark.parametrize("name", names())
@@ -40,7 +42,7 @@ def test_built_in_scenarios_load(name: str) -> None:
     scenario = load(find(name))
     assert scenario.name == name
     assert scenario.lanes[: len(PRODUCT_LANES)] == PRODUCT_LANES
-    assert set(scenario.lanes) <= {*PRODUCT_LANES, FLOOR}
+    assert set(scenario.lanes) <= {*PRODUCT_LANES, "floor"}
     assert scenario.about
     assert scenario.rounds() >= 1
 
@@ -139,7 +141,7 @@ def test_the_same_round_has_the_same_sessions() -> None:
 
 def test_a_trace_brings_its_times_and_counts() -> None:
     trace = Trace(file="t", requests=(Request(0, 3), Request(5, 7)), skipped=0, out_of_order=0)
-    (workload,) = Load(clients=99, count=50).workloads(seed=1, round_number=1, trace=trace)
+    (workload,) = Load(clients=99, count=50).traced(trace, seed=1, round_number=1)
     assert isinstance(workload.task, Sessions)
     planned = workload.task.sessions
     assert [(session.at_ns, session.params["count"]) for session in planned] == [(0, 3), (5, 7)]
@@ -150,7 +152,7 @@ def test_a_trace_brings_its_times_and_counts() -> None:
 
 def one_by_one(scenario: Scenario, *, twice: bool = False) -> list[TrialPlan]:
     """Return the trials of a scenario in which none are run side by side."""
-    return [trial for (trial,) in schedule(scenario, subjects(twice=twice))]
+    return [trial for (trial,) in schedule(scenario, contestants(twice=twice))]
 
 
 def test_rounds_have_every_lane_in_a_seeded_order() -> None:
@@ -158,7 +160,7 @@ def test_rounds_have_every_lane_in_a_seeded_order() -> None:
     trials = one_by_one(scenario)
     assert trials == one_by_one(scenario)
     by_round = [
-        [(trial.workload.kind, trial.subject.name) for trial in trials if trial.round == number]
+        [(trial.workload.kind, trial.contestant.name) for trial in trials if trial.round == number]
         for number in (1, 2, 3, 4)
     ]
     assert [len(trials) for trials in by_round] == [8, 4, 4, 4]
@@ -181,21 +183,25 @@ def test_all_lanes_of_a_round_have_the_same_work() -> None:
     trials = one_by_one(load(find("tokens"), {"load.rounds": 2, "saturated.events": 100}), twice=True)
     for number in (1, 2):
         of_round = [trial for trial in trials if (trial.round, trial.workload.kind) == (number, "load")]
-        assert {trial.subject.name for trial in of_round} == {*PRODUCT_LANES, "sse~again"}
+        assert {trial.contestant.name for trial in of_round} == {*PRODUCT_LANES, "sse~again"}
         assert all(trial.workload == of_round[0].workload for trial in of_round)
 
 
 def test_the_first_lane_is_entered_twice() -> None:
     """What the two differ in is chance."""
-    *once, again = subjects(twice=True)
-    assert once == subjects()
-    assert (again.name, again.lane, again.reader) == ("sse~again", "sse", SSE)
-    assert entries(("ws", "sse"), WIRES, (), {}, twice=True)[-1].name == "ws~again"
+    tokens = load(find("tokens"), {"load.rounds": 2})
+    *once, again = choose(tokens, None, None, None, with_clients=False).contestants
+    assert [one.name for one in once] == [*PRODUCT_LANES]
+    assert (again.name, again.lane, again.reader, again.role) == ("sse~again", "sse", SSE, Role.AGAIN)
+    for lanes, twice in ((("ws", "sse"), "ws"), (("floor", "poll+httpx", "ws"), "ws")):
+        assert choose(tokens, lanes, None, None, with_clients=False).contestants[-1].name == f"{twice}~again"
+    short = load(find("tokens"), {"load.rounds": 1})
+    assert [one.name for one in choose(short, None, None, None, with_clients=False).contestants] == [*PRODUCT_LANES]
 
 
 def test_trials_have_folders_of_their_own() -> None:
     scenario = load(find("telemetry"), {"broadcast.rounds": 2, "broadcast.readers": [2, 5], "broadcast.seconds": 0.5})
-    names_ = [trial.name for together in schedule(scenario, subjects(twice=True)) for trial in together]
+    names_ = [trial.name for together in schedule(scenario, contestants(twice=True)) for trial in together]
     assert len(set(names_)) == len(names_) == 2 * 2 * 5 + 5  # and each calibrated once
 
 
@@ -205,7 +211,7 @@ def test_the_same_round_has_the_same_messages_at_the_same_times() -> None:
     assert first == rtt.conversations(seed=1, round_number=1)
     assert first != rtt.conversations(seed=1, round_number=2)
     assert first != rtt.conversations(seed=2, round_number=1)
-    (workload,) = rtt.workloads(seed=1, round_number=1, trace=None)
+    (workload,) = rtt.workloads(seed=1, round_number=1)
     assert isinstance(workload.task, Sessions)
     assert workload.task.sessions == tuple(first)
     settle_ns = round(workload.task.settle * 1e9)
@@ -235,7 +241,7 @@ def test_saturated_trials_read_a_stream_that_the_server_begins_with() -> None:
 
 def test_an_audience_s_deliveries_stay_as_they_are_whoever_reads() -> None:
     part = Broadcast(readers=(2, 5), deliveries=100, seconds=2, warm_up=0.5)
-    two, five = part.workloads(seed=1, round_number=1, trace=None)
+    two, five = part.workloads(seed=1, round_number=1)
     assert (two.point, five.point) == ({"readers": 2, "rate": 50}, {"readers": 5, "rate": 20})
     assert isinstance(two.task, Audience)
     assert isinstance(five.task, Audience)
@@ -246,7 +252,7 @@ def test_an_audience_s_deliveries_stay_as_they_are_whoever_reads() -> None:
         assert isinstance(workload.task, Audience)
         assert workload.expected[0].first_ns / 1e9 > workload.task.spread + 0.4
         assert workload.duration == pytest.approx(workload.expected[0].first_ns / 1e9 + 2.5, abs=0.06)
-    (alone,) = Broadcast(readers=(2,)).workloads(seed=1, round_number=1, trace=None)
+    (alone,) = Broadcast(readers=(2,)).workloads(seed=1, round_number=1)
     assert not alone.point  # nothing is swept
-    assert two == part.workloads(seed=1, round_number=1, trace=None)[0]
-    assert two != part.workloads(seed=1, round_number=2, trace=None)[0]
+    assert two == part.workloads(seed=1, round_number=1)[0]
+    assert two != part.workloads(seed=1, round_number=2)[0]

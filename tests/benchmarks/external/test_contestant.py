@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
-import click
 import pytest
 
 from streamlanes.benchmarks.analysis.result import Result
+from streamlanes.benchmarks.experiment.contestants import choose
+from streamlanes.benchmarks.experiment.errors import ExperimentError
 from streamlanes.benchmarks.experiment.scenario import find, load
-from streamlanes.benchmarks.experiment.schedule import schedule
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.external import description as lanes
 from streamlanes.benchmarks.external.contestant import External
@@ -22,10 +22,9 @@ from streamlanes.benchmarks.external.description import ExternalError, ExternalL
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.report.rows import rows
-from streamlanes.benchmarks.trial.contestants import Contestant, Floor, Lane, entries
+from streamlanes.benchmarks.trial.contestants import Contestant, Floor, Lane
 from streamlanes.benchmarks.trial.shards import processes
 from streamlanes.benchmarks.trial.trial import Site, TrialPlan, run_trial
-from streamlanes.command import lanes as lane_names
 from streamlanes.producers.wire import SSE
 
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -39,9 +38,9 @@ def engine() -> Iterator[Executor]:
         yield pool
 
 
-def trial(subject: Contestant, folder: Path, engine: Executor) -> Result:
-    (workload,) = BROADCAST.workloads(seed=1, round_number=1, trace=None)
-    plan = TrialPlan(subject=subject, workload=workload, round=1, seed=1)
+def trial(contestant: Contestant, folder: Path, engine: Executor) -> Result:
+    (workload,) = BROADCAST.workloads(seed=1, round_number=1)
+    plan = TrialPlan(contestant=contestant, workload=workload, round=1, seed=1)
     raw = folder / plan.name
     run_trial(plan, raw, Site(Placement(1, None, None), engine), lambda _: None)
     return summarise(raw)
@@ -59,8 +58,8 @@ def test_nchan(lane: str, tmp_path: Path, engine: Executor) -> None:
 
 
 def test_the_floor_is_what_a_lane_costs_a_multiple_of(tmp_path: Path, engine: Executor) -> None:
-    subjects: list[Contestant] = [Floor(), Lane(name="sse", lane="sse", reader=SSE)]
-    results = [trial(subject, tmp_path, engine) for subject in subjects]
+    contestants: list[Contestant] = [Floor(), Lane(name="sse", lane="sse", reader=SSE)]
+    results = [trial(one, tmp_path, engine) for one in contestants]
     for result in results:
         assert result.verdict.faults() == ""
         assert (result.readers, result.events) == (3, 3 * EVENTS)
@@ -144,29 +143,26 @@ def test_files_that_can_not_be_used(text: str, fault: str, tmp_path: Path) -> No
     assert "lanes.toml" in str(error.value)
 
 
-WIRES = {"sse": SSE}
+def chosen(*lanes: str, scenario: str = "telemetry", external: str | None = "nchan") -> list[str]:
+    lineup = choose(load(find(scenario)), lanes, None, external, with_clients=False)
+    return [one.name for one in lineup.contestants]
 
 
-def test_which_rows_a_file_adds() -> None:
-    others = lane_names.others("nchan", WIRES)
-    assert lane_names.with_external(("sse", "floor"), others) == ("sse", "floor", "nchan-sse", "nchan-ws")
-    assert lane_names.with_external(("sse", "nchan-ws"), others) == ("sse", "nchan-ws")
-    assert lane_names.with_external(("sse",), lane_names.others(None, WIRES)) == ("sse",)
-    subjects = entries(("nchan-ws", "sse", "floor"), WIRES, (), others, twice=True)
-    assert [subject.name for subject in subjects] == ["nchan-ws", "sse", "floor", "sse~again"]
+def test_which_contestants_a_file_adds() -> None:
+    assert chosen("sse", "floor") == ["sse", "floor", "nchan-sse", "nchan-ws", "sse~again"]
+    assert chosen("nchan-ws", "sse", "floor") == ["nchan-ws", "sse", "floor", "sse~again"]
+    assert chosen("sse", external=None) == ["sse", "sse~again"]
 
 
 def test_names_that_are_taken(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[external.floor]\nwire = 'sse'\nsubscribe = 'http://x'\npublish = 'http://x'")
     for name, fault in ((str(file), "floor is a lane of this project's own"), ("nowhere", "there is no 'nowhere'")):
-        with pytest.raises(click.BadParameter, match=fault):
-            lane_names.others(name, WIRES)
+        with pytest.raises(ExperimentError, match=fault):
+            chosen("sse", external=name)
 
 
 @pytest.mark.parametrize(("scenario", "lane"), [("tokens", "nchan-sse"), ("rtt", "floor")])
 def test_trials_in_which_they_can_not_take_part(scenario: str, lane: str) -> None:
-    subject = lane_names.others("nchan", WIRES)[lane]
-    trials = [trial for together in schedule(load(find(scenario)), [subject]) for trial in together]
-    with pytest.raises(click.BadParameter, match=f"lane {lane} can't take part in"):
-        lane_names.check_trials(trials)
+    with pytest.raises(ExperimentError, match=f"lane {lane} can't take part in"):
+        chosen("sse", lane, scenario=scenario)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.experiment import scenario
 from streamlanes.benchmarks.experiment.scenario import BUILT_IN, Setting, load, names
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.spec.metrics import METRICS
@@ -21,17 +22,22 @@ def test_every_module_with_a_kind_is_found() -> None:
     assert all(kind.name == name for name, kind in found.items())
 
 
-def test_a_kind_in_a_file_of_its_own_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_in_a_file_of_its_own_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """One file: its table in scenarios, its trials and their figures."""
     source = Path(kinds.__path__[0], "saturated.py").read_text(encoding="utf-8")
     (tmp_path / "another.py").write_text(source.replace('"saturated"', '"another"'), encoding="utf-8")
     (tmp_path / "shared.py").write_text('"""No kind."""\n', encoding="utf-8")
     monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(tmp_path)])
+    for known in (kinds.discover, scenario._adapters):
+        known.cache_clear()
+        request.addfinalizer(known.cache_clear)
     assert "another" in kinds.discover()
     assert "shared" not in kinds.discover()
     path = tmp_path / "mine.toml"
     path.write_text("[another]\nevents = 100\n")
-    (workload,) = load(path).part("another").workloads(seed=1, round_number=1, trace=None)
+    (workload,) = load(path).part("another").workloads(seed=1, round_number=1)
     assert workload.kind == "another"
     assert summarise(write_raw(tmp_path / "trial", (100,), kind="another")).figures["rate"] == pytest.approx(100)
 
@@ -59,8 +65,8 @@ def test_the_same_seed_and_round_give_the_same_trials(name: str, tmp_path: Path)
     path = tmp_path / "mine.toml"
     path.write_text(f"[{name}]\n")
     part = load(path).part(name)
-    assert part.workloads(seed=1, round_number=1, trace=None) == part.workloads(seed=1, round_number=1, trace=None)
-    assert {workload.kind for workload in part.workloads(seed=1, round_number=1, trace=None)} == {name}
+    assert part.workloads(seed=1, round_number=1) == part.workloads(seed=1, round_number=1)
+    assert {workload.kind for workload in part.workloads(seed=1, round_number=1)} == {name}
     assert part.title()
     assert part.notes()
 

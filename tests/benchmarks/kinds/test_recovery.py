@@ -281,7 +281,7 @@ def test_the_same_seed_has_the_same_faults() -> None:
     for planned, fault in zip(part.faults, part.schedule(seed=5, round_number=3), strict=True):
         assert planned.at <= fault.at <= planned.at + 0.2
         assert dataclasses.replace(fault, at=planned.at) == planned
-    (one,), (other,) = (part.workloads(seed=1, round_number=2, trace=None) for _ in range(2))
+    (one,), (other,) = (part.workloads(seed=1, round_number=2) for _ in range(2))
     assert one == other
 
 

@@ -26,7 +26,7 @@ def pid_of(server: Server) -> int:
 
 
 def test_server_starts_and_is_ended(tmp_path: Path) -> None:
-    (workload,) = Saturated(events=100).workloads(seed=1, round_number=1, trace=None)
+    (workload,) = Saturated(events=100).workloads(seed=1, round_number=1)
     with serving(tmp_path, placement(), workload.options) as server:
         assert server.url.startswith("http://127.0.0.1:")
         used = clocks.process_cpu_ns(pid_of(server))

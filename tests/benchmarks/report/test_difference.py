@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from streamlanes.benchmarks.analysis.gate import Verdict
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
-from streamlanes.benchmarks.experiment.results import Header
-from streamlanes.benchmarks.report.difference import Run, difference, unlike
+from streamlanes.benchmarks.experiment.results import Header, Run
+from streamlanes.benchmarks.report.difference import difference, unlike
+from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.command.cli import cli
 from tests.benchmarks.synthetic import header, run
 
@@ -68,11 +69,11 @@ def test_a_difference_within_the_margin_is_none() -> None:
 def test_the_noisier_run_makes_the_margin() -> None:
     before, after = two({"sse": 3.6, "ws": 4.0})
     for again in (before, after):
-        noisy = [replace(trial, lane="sse~again") for trial in steady({"sse": 4.2}, seed=3)]
-        pair = (replace(before, results=[*before.results, *noisy]), after)
+        noisy = [replace(trial, lane="sse~again", role=Role.AGAIN) for trial in steady({"sse": 4.2}, seed=3)]
+        pair = (before._replace(results=[*before.results, *noisy]), after)
         if again is after:
-            noisy = [replace(trial, lane="sse~again") for trial in steady({"sse": 5.0}, seed=3)]
-            pair = (before, replace(after, results=[*after.results, *noisy]))
+            noisy = [replace(trial, lane="sse~again", role=Role.AGAIN) for trial in steady({"sse": 5.0}, seed=3)]
+            pair = (before, after._replace(results=[*after.results, *noisy]))
         found = difference(*pair)
         assert [entry.lane for entry in found.entries] == ["sse", "ws"]
         assert found.entries[0].margin > 0.3
@@ -91,11 +92,11 @@ def test_a_lane_that_loses_events_is_worse() -> None:
     lossy = [
         replace(trial, verdict=Verdict(lost=1)) if trial.lane == "ws" else trial for trial in steady(LEVELS, seed=2)
     ]
-    found = difference(before, replace(after, results=lossy))
+    found = difference(before, after._replace(results=lossy))
     assert found.broken == ("ws, load: refused in B, and not in A",)
     assert found.is_worse
     assert "B: ws, load, round 3: refused, so not compared: 1 lost (raw/load-3-ws)" in found.left_out
-    back = difference(replace(after, results=lossy), before)
+    back = difference(after._replace(results=lossy), before)
     assert not back.broken
     assert not back.is_worse
 
@@ -103,10 +104,10 @@ def test_a_lane_that_loses_events_is_worse() -> None:
 def test_a_lane_that_is_overloaded_now() -> None:
     before, after = two(LEVELS)
     busy = [replace(trial, overloaded=trial.lane == "ws") for trial in steady(LEVELS, seed=2)]
-    found = difference(before, replace(after, results=busy))
+    found = difference(before, after._replace(results=busy))
     assert found.broken == ("ws, load: overloaded in B, and not in A",)
     lossy = [replace(trial, verdict=Verdict(lost=1)) for trial in busy if trial.lane == "ws"]
-    worse = difference(replace(after, results=busy), replace(after, results=lossy))
+    worse = difference(after._replace(results=busy), after._replace(results=lossy))
     assert worse.broken == ("ws, load: refused in B, overloaded in A",)
 
 
@@ -209,7 +210,7 @@ def test_the_verb_in_80_columns(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_verb_refuses(disk: Disk) -> None:
     before, after = two({"sse": 3.6, "ws": 4.0})
     a = disk.add("a", before)
-    b = disk.add("b", replace(after, header=changed(kernel="Linux 0.1")))
+    b = disk.add("b", after._replace(header=changed(kernel="Linux 0.1")))
     refused = CliRunner().invoke(cli, ["diff", a, b])
     assert refused.exit_code == 2
     assert "kernel: " in refused.stderr
@@ -232,12 +233,12 @@ def test_the_verb_on_something_else(tmp_path: Path) -> None:
 def test_the_verb_on_runs_that_have_nothing_to_compare(disk: Disk) -> None:
     """A gate must not take that for a pass."""
     before, after = two(LEVELS)
-    empty = disk.add("empty", replace(before, results=[]))
+    empty = disk.add("empty", before._replace(results=[]))
     nothing = CliRunner().invoke(cli, ["diff", empty, disk.add("after", after)])
     assert nothing.exit_code == 2
     assert "none of its trials had ended" in " ".join(nothing.stderr.split())
     lost = [replace(one, verdict=Verdict(lost=1), figures={}, histograms={}) for one in before.results]
-    refused = [disk.add(name, replace(before, results=lost)) for name in ("one", "two")]
+    refused = [disk.add(name, before._replace(results=lost)) for name in ("one", "two")]
     same = CliRunner().invoke(cli, ["diff", *refused])
     assert (same.exit_code, same.stdout.splitlines()[-1]) == (2, "nothing could be compared")
     told = CliRunner().invoke(cli, ["report", empty])

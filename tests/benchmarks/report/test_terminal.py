@@ -280,7 +280,7 @@ messages = 600
 
 @pytest.fixture
 def round_trips(header: Header, tmp_path: Path) -> Header:
-    return replace(header, scenario=scenario(tmp_path, RTT), trace=None)
+    return replace(header, scenario=scenario(tmp_path, RTT))
 
 
 def test_round_trips(round_trips: Header, tmp_path: Path) -> None:

@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 
 from streamlanes.benchmarks.analysis import recorded
 from streamlanes.benchmarks.analysis.latency import HEAT_ROWS
-from streamlanes.benchmarks.experiment.run import seconds, width
+from streamlanes.benchmarks.experiment.plan import seconds
 from streamlanes.benchmarks.experiment.scenario import find, load
 from streamlanes.benchmarks.experiment.schedule import schedule
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.machine.processes import placement
-from streamlanes.benchmarks.spec.contestant import ALONE
 from streamlanes.benchmarks.spec.interleaving import GAP, OwnTime, Turns
 from streamlanes.benchmarks.spec.records import write_trial
 from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, in_turn
-from streamlanes.benchmarks.trial.contestants import Lane, alone
+from streamlanes.benchmarks.trial.contestants import Lane
 from streamlanes.benchmarks.trial.shards import processes
 from streamlanes.benchmarks.trial.trial import Place, Site, TrialPlan, run_together
 from streamlanes.producers.pacing.journal import read_journal
@@ -33,19 +32,19 @@ from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET, Wire
 from tests.benchmarks.raw import MS, write_raw
 
 LANES: dict[str, Wire] = {"sse": SSE, "ws": WEBSOCKET, "poll": LONG_POLL}
-SUBJECTS = [Lane(name=name, lane=name, reader=wire) for name, wire in LANES.items()]
+CONTESTANTS = [Lane(name=name, lane=name, reader=wire) for name, wire in LANES.items()]
 
 
 def workload(turn: float = 0.1, rate: float = 100.0, warm_up: float = 0.2) -> Workload:
     part = Broadcast(readers=(2,), deliveries=2 * rate, seconds=0.6, warm_up=warm_up, turn=turn, deadline=5)
-    (planned,) = part.workloads(seed=1, round_number=1, trace=None)
+    (planned,) = part.workloads(seed=1, round_number=1)
     return planned
 
 
 def plans(count: int) -> list[TrialPlan]:
     return [
-        TrialPlan(subject=subject, workload=in_turn(workload(), place, count), round=1, seed=1)
-        for place, subject in enumerate(SUBJECTS[:count])
+        TrialPlan(contestant=contestant, workload=in_turn(workload(), place, count), round=1, seed=1)
+        for place, contestant in enumerate(CONTESTANTS[:count])
     ]
 
 
@@ -64,25 +63,25 @@ def test_when_so_much_of_its_own_time_is_over(own: float, real: float) -> None:
 
 def test_a_round_of_a_workload_with_turns_is_one_entry() -> None:
     scenario = load(find("telemetry"), {"broadcast.rounds": 2, "broadcast.seconds": 0.5})
-    nobody = alone(LANES)
-    trials = schedule(scenario, SUBJECTS, alone=nobody)
+    nobody = CONTESTANTS[0].alone()
+    trials = schedule(scenario, [*CONTESTANTS, nobody])
     together = [entry for entry in trials if entry[0].workload.kind == "broadcast"]
     assert [len(entry) for entry in together] == [4, 4]
     assert [len(entry) for entry in trials if entry not in together] == [1] * 3  # each lane is calibrated by itself
-    assert width(trials) == 4
+    assert max(map(len, trials)) == 4
     for entry in together:
-        assert {trial.subject.name for trial in entry} == {*LANES, ALONE}
-        (unread,) = (trial.workload.task for trial in entry if trial.subject is nobody)
+        assert {trial.contestant.name for trial in entry} == {*LANES, "no readers"}
+        (unread,) = (trial.workload.task for trial in entry if trial.contestant == nobody)
         assert isinstance(unread, Audience)
         assert unread.readers == 0
-    orders = {tuple(trial.subject.name for trial in entry) for entry in together}
+    orders = {tuple(trial.contestant.name for trial in entry) for entry in together}
     assert len(orders) == 2
-    assert [len(entry) for entry in schedule(scenario, SUBJECTS, alone=nobody, side_by_side=False)] == [1] * 11
+    assert [len(entry) for entry in schedule(scenario, [*CONTESTANTS, nobody], side_by_side=False)] == [1] * 11
 
 
 def test_side_by_side_takes_as_long_as_one_after_the_other() -> None:
     scenario = load(find("telemetry"), {"broadcast.rounds": 1, "broadcast.seconds": 5})
-    turns, alone_ = (schedule(scenario, SUBJECTS, side_by_side=together) for together in (True, False))
+    turns, alone_ = (schedule(scenario, CONTESTANTS, side_by_side=together) for together in (True, False))
     assert seconds(turns) == pytest.approx(seconds(alone_), rel=0.2)
 
 
@@ -140,7 +139,7 @@ def test_lanes_that_take_turns(tmp_path: Path) -> None:
         assert len(result.heat.counts) == HEAT_ROWS
         assert sum(not sum(row) for row in result.heat.counts) < HEAT_ROWS / 2  # pauses would leave most rows empty
         (journal,) = (folder / "journal").iterdir()
-        dues += [(stamp.due, plan.subject.name) for stamp in read_journal(journal.parent, journal.stem)]
+        dues += [(stamp.due, plan.contestant.name) for stamp in read_journal(journal.parent, journal.stem)]
     turns = [name for _, name in sorted(dues)]
     changes = sum(one != other for one, other in pairwise(turns))
     assert changes == 3 * 8 - 1  # eight turns each, and never two at a time

@@ -34,12 +34,10 @@ ANYWHERE = Placement(2, None, None)
 SUBJECT = Lane(name="sse", lane="sse", reader=SSE)
 SECOND_NS = 1_000_000_000
 
-(LOAD,) = Load(clients=5, spread=0.1, count=10, rate=200, ttft=0.02).workloads(seed=1, round_number=1, trace=None)
-(TRIPS,) = Rtt(clients=3, messages=5, rate=100).workloads(seed=1, round_number=1, trace=None)
-(AUDIENCE,) = Broadcast(readers=(5,), deliveries=200, seconds=0.5, warm_up=0.25).workloads(
-    seed=1, round_number=1, trace=None
-)
-(FULL,) = Saturated(events=500, seconds=0.05).workloads(seed=1, round_number=1, trace=None)
+(LOAD,) = Load(clients=5, spread=0.1, count=10, rate=200, ttft=0.02).workloads(seed=1, round_number=1)
+(TRIPS,) = Rtt(clients=3, messages=5, rate=100).workloads(seed=1, round_number=1)
+(AUDIENCE,) = Broadcast(readers=(5,), deliveries=200, seconds=0.5, warm_up=0.25).workloads(seed=1, round_number=1)
+(FULL,) = Saturated(events=500, seconds=0.05).workloads(seed=1, round_number=1)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,7 @@ def ignore(seconds: float) -> None:
 
 
 def run(workload: Workload, folder: Path, executor: Executor, count: int) -> Recorded:
-    plan = TrialPlan(subject=SUBJECT, workload=workload, round=1, seed=1)
+    plan = TrialPlan(contestant=SUBJECT, workload=workload, round=1, seed=1)
     run_trial(plan, folder, Site(ANYWHERE, executor, count), ignore)
     assert read_trial(folder).error is None
     return recorded.read(folder)
@@ -84,7 +82,7 @@ def test_a_full_log_is_read_over_one_connection_at_a_time(tmp_path: Path, two: E
 
 
 def test_there_may_be_more_shards_than_readers(tmp_path: Path, two: Executor) -> None:
-    (workload,) = Load(clients=1, spread=0, count=5, rate=200, ttft=0.02).workloads(seed=1, round_number=1, trace=None)
+    (workload,) = Load(clients=1, spread=0, count=5, rate=200, ttft=0.02).workloads(seed=1, round_number=1)
     read = run(workload, tmp_path / "trial", two, 2)
     assert [len(engine.readers) for engine in read.engines] == [1, 0]
     assert summarise(tmp_path / "trial").verdict == Verdict()
@@ -107,7 +105,7 @@ def test_a_shard_that_fails_is_the_trial_s_error_and_not_the_next_one_s(
             patch.setattr(shards, "work", work)
             patch.setattr("streamlanes.benchmarks.trial.trial.PATIENCE", timeout - LOAD.duration)
             patch.setattr("streamlanes.benchmarks.trial.trial.PREPARATION", 0)
-            plan = TrialPlan(subject=SUBJECT, workload=LOAD, round=1, seed=1)
+            plan = TrialPlan(contestant=SUBJECT, workload=LOAD, round=1, seed=1)
             run_trial(plan, tmp_path / "failing", Site(ANYWHERE, executor, 2), ignore)
         assert error in (read_trial(tmp_path / "failing").error or "")
         result = summarise(tmp_path / "failing")

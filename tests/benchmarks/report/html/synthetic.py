@@ -15,10 +15,10 @@ from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import placement
-from streamlanes.benchmarks.spec.contestant import AGAIN
+from tests.benchmarks.rows import of_lane, role
 
 LANES = ("sse", "ws", "poll", "ndjson", "sse-usual", "poll-single")
-TWICE = f"sse{AGAIN}"
+TWICE = "sse~again"
 ROUNDS = 10
 LOADS = (500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 16_000.0)
 
@@ -55,7 +55,8 @@ def results() -> list[Result]:
 def result(kind: str, lane: str, number: int, **changes: object) -> Result:
     """One trial, without figures unless *changes* has some."""
     values: dict[str, object] = {
-        "trial": f"{kind}-{number:02}-{lane}", "kind": kind, "lane": lane, "round": number, "point": {}, "readers": 20,
+        "trial": f"{kind}-{number:02}-{lane}", "kind": kind, "lane": lane, "of_lane": of_lane(lane),
+        "role": role(lane), "round": number, "point": {}, "readers": 20,
         "events": 20_000, "verdict": Verdict(), "overloaded": False, "window_ns": 10_000_000_000, "figures": {},
         "histograms": {}, "samples": {}, "heat": None, "timeline": None, "caveats": (),
     }  # fmt: skip
@@ -63,7 +64,7 @@ def result(kind: str, lane: str, number: int, **changes: object) -> Result:
 
 
 def _load(rng: random.Random, lane: str, number: int, mood: float) -> Result:
-    name = lane.removesuffix(AGAIN)
+    name = of_lane(lane)
     if name == "poll-single" and number == 7:
         return result("load", lane, number, verdict=Verdict(lost=12), events=19_988)
     middle = MEDIAN_MS[name] * math.exp(mood + rng.gauss(0, 0.02))
