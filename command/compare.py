@@ -29,7 +29,6 @@ from streamlanes.command.compare_options import headers_of, positive, settings_o
 from streamlanes.command.terminal import stdout
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
-LONG_SECONDS = 600
 QUICK_ROUNDS = 3
 SUMMARY = "summary.md"
 TERMINATED = 143
@@ -170,6 +169,8 @@ def compare(
         )
         folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment.scenario.name}"
         stopped = _run(experiment, folder, progress, without_secrets(sys.argv[1:], headers))
+    if stopped is not None and not (folder / results.FILE).exists():
+        raise click.Abort
     found = results.read(folder)
     if found.results:
         _print(found, folder)
@@ -188,11 +189,6 @@ def _run(experiment: Experiment, folder: Path, progress: Console, words: Sequenc
     command = shlex.join(["streamlanes", *words]).encode(errors="backslashreplace").decode()
     try:
         with _sigterm(), watching(progress, experiment.count) as observer:
-            announced = f"{experiment.count} trials, about {duration(experiment.seconds)}; results in {folder}"
-            progress.print(announced, highlight=False, markup=False, soft_wrap=True)
-            if experiment.seconds > LONG_SECONDS:
-                note = f"This takes {duration(experiment.seconds)}. Ctrl-C is safe: what has been measured is kept."
-                progress.print(note, style="bold", highlight=False, soft_wrap=True)
             run(experiment, folder, observer, command=command)
     except KeyboardInterrupt as stopped:
         return stopped
@@ -222,14 +218,6 @@ def _errors_as_messages() -> Iterator[None]:
         yield
     except ExperimentError as error:
         raise click.BadParameter(error.fault, param_hint=OPTIONS[error.parameter]) from error
-
-
-def duration(seconds: float) -> str:
-    """Return *seconds* as people say it."""
-    if seconds <= LONG_SECONDS:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from streamlanes.benchmarks.report.difference import difference, unlike
 from streamlanes.benchmarks.report.difference_report import difference_markdown, print_difference
 from streamlanes.command.terminal import stdout
 
-"""Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 RUN = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -48,7 +47,6 @@ def diff(run_a: Path, run_b: Path, *, anyway: bool, markdown: bool) -> None:
 
 def _read(folder: Path, argument: str) -> Run:
     try:
-        header, finished = results.read_ended(folder)
+        return results.read_ended(folder)
     except (OSError, results.ResultsError) as error:
         raise click.BadParameter(f"no results of a run: {error}", param_hint=f"'{argument}'") from error
-    return Run(header=header, results=finished)

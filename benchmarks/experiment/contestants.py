@@ -59,8 +59,9 @@ def choose(
     others = {} if of_server is not None else other_contestants(external, known)
     left_out = unmeasurable({one.lane: Wire(one.reader) for one in known.values()}, sending=_sends(scenario))
     names = _named(scenario, lanes, known, left_out)
-    if not {*names} & _external(others):
-        names = (*names, *_external(others))
+    external_names = [name for name, one in others.items() if one.role is Role.EXTERNAL]
+    if not {*names} & {*external_names}:
+        names = (*names, *external_names)
     libraries = _libraries(known) if with_clients or {*names} - {*known, *others} else {}
     if with_clients:
         names = followed_by_clients(names, libraries)
@@ -147,10 +148,6 @@ def _named(
     return tuple(lanes)
 
 
-def _external(others: Mapping[str, Contestant]) -> set[str]:
-    return {name for name, one in others.items() if one.role is Role.EXTERNAL}
-
-
 def _libraries(lanes: Mapping[str, Lane]) -> dict[str, Lane]:
     """Return the lanes as client libraries read them, by the names of these contestants."""
     read = [
@@ -165,7 +162,8 @@ def _libraries(lanes: Mapping[str, Lane]) -> dict[str, Lane]:
 def _check(names: Sequence[str], there: Mapping[str, Contestant], left_out: Mapping[str, str]) -> None:
     for name in names:
         if name not in there:
-            raise ExperimentError("lanes", f"there is no lane {name!r}; there are {', '.join(sorted(there))}")
+            shown = sorted(known for known, one in there.items() if one.role is not Role.CLIENT or "+" in name)
+            raise ExperimentError("lanes", f"there is no lane {name!r}; there are {', '.join(shown)}")
         if names.count(name) > 1:
             raise ExperimentError("lanes", f"lane {name} is named twice")
         if name in left_out:

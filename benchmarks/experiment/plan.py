@@ -226,7 +226,7 @@ def _target(
         ]
         raise ExperimentError(
             "target",
-            f"{', '.join(missing)} can't be run against a server that is running already: it takes a process of our "
+            f"{', '.join(missing)} can't be run against a target: it takes a server process of our "
             f"own, with its options, its clocks or its memory; scenarios that can: {', '.join(able)}",
         )
     try:

@@ -6,6 +6,7 @@ its trial ends, so that an interrupted run keeps what it has.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,7 @@ def read(folder: Path) -> Run:
     """Read a run's results. Raises ResultsError, naming the line, and FileNotFoundError."""
     path = folder / FILE
     first, *rest = path.read_bytes().splitlines() or [b""]
+    _check_version(path, first)
     try:
         header = _HEADER.validate_json(first)
     except ValidationError as error:
@@ -121,3 +123,17 @@ def read(folder: Path) -> Run:
         except ValidationError as error:
             raise ResultsError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
     return Run(header, results)
+
+
+def _check_version(path: Path, first: bytes) -> None:
+    """Raise ResultsError for results of another version; what is no results at all is found out later."""
+    try:
+        found = json.loads(first)
+    except ValueError:
+        return
+    if isinstance(found, dict) and found.get("schema") == SCHEMA and found.get("version") != VERSION:
+        made_by = found.get("environment", {}).get("packages", {}).get("streamlanes", "another release")
+        raise ResultsError(
+            f"{path}: results of version {found.get('version')}; this release reads version {VERSION}: read them with "
+            f"the release that made them (streamlanes {made_by}), or run it again: {found.get('command', '')}"
+        )

@@ -30,8 +30,12 @@ RAW: Final = "raw"
 class Observer(Protocol):
     """Told how a run goes on."""
 
+    def begins(self, experiment: Experiment, folder: Path) -> None:
+        """The first trial is next; results go into *folder*."""
+        ...
+
     def preparing(self, what: str) -> None:
-        """Something else than a trial is measured first."""
+        """Something else than a trial is measured, before all of them."""
         ...
 
     def started(self, trials: Sequence[TrialPlan]) -> None:
@@ -49,6 +53,9 @@ class Observer(Protocol):
 
 class Silent:
     """An observer that shows nothing."""
+
+    def begins(self, experiment: Experiment, folder: Path) -> None:
+        pass
 
     def preparing(self, what: str) -> None:
         pass
@@ -75,6 +82,7 @@ def run(experiment: Experiment, folder: Path, observer: Observer | None = None, 
     make_folder(folder)
     try:
         results.create(folder, _header(experiment, where, watching, command))
+        watching.begins(experiment, folder)
         with _engines(experiment, where) as engines:
             run_trials(experiment.trials, folder, [Site(where, one, experiment.shards) for one in engines], watching)
     except ShardError as error:

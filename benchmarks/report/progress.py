@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamlanes.benchmarks.analysis.result import Result
+from streamlanes.benchmarks.experiment.plan import Experiment
 from streamlanes.benchmarks.experiment.run import Observer
 from streamlanes.benchmarks.trial.trial import TrialPlan
+
+LONG_SECONDS: Final = 600
 
 
 class _Bars:
@@ -20,6 +25,9 @@ class _Bars:
         self._finished = 0
         self._run = progress.add_task("trials", total=trials, count=f"0/{trials}")
         self._trial = progress.add_task("", total=None, count="")
+
+    def begins(self, experiment: Experiment, folder: Path) -> None:
+        _announce(self._progress.console, experiment, folder)
 
     def preparing(self, what: str) -> None:
         self._progress.console.print(what, highlight=False)
@@ -46,6 +54,9 @@ class _Lines:
         self._console = console
         self._trials = trials
         self._finished = 0
+
+    def begins(self, experiment: Experiment, folder: Path) -> None:
+        _announce(self._console, experiment, folder)
 
     def preparing(self, what: str) -> None:
         self._console.print(what, highlight=False)
@@ -76,6 +87,22 @@ def watching(console: Console, trials: int) -> Iterator[Observer]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield _Bars(progress, trials)
+
+
+def duration(seconds: float) -> str:
+    """Return *seconds* as people say it."""
+    if seconds <= LONG_SECONDS:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _announce(console: Console, experiment: Experiment, folder: Path) -> None:
+    announced = f"{experiment.count} trials, about {duration(experiment.seconds)}; results in {folder}"
+    console.print(announced, highlight=False, markup=False, soft_wrap=True)
+    if experiment.seconds > LONG_SECONDS:
+        note = f"This takes {duration(experiment.seconds)}. Ctrl-C is safe: what has been measured by then is kept."
+        console.print(note, style="bold", highlight=False, soft_wrap=True)
 
 
 def describe(result: Result) -> str:

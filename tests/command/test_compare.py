@@ -119,7 +119,7 @@ def test_all_lanes(tmp_path: Path, scenario: Path) -> None:
         assert [row[1:3] for row in cells if "0/0/0" in row] == [["1", "0/0/0"]] * 2
         assert len(cells) == 4  # load, its parts, between events, saturated
     first = json.loads((out / results.FILE).read_bytes().splitlines()[0])
-    assert (first["schema"], first["version"]) == ("streamlanes.results", 2)
+    assert (first["schema"], first["version"]) == ("streamlanes.results", 3)
     header, finished = results.read(out)
     assert header.scenario.seed == 7
     assert header.trials == len(finished) == 8

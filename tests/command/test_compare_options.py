@@ -17,10 +17,9 @@ from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds import Part
 from streamlanes.benchmarks.kinds.load import Load
 from streamlanes.benchmarks.kinds.saturated import Saturated
-from streamlanes.benchmarks.report.progress import watching
+from streamlanes.benchmarks.report.progress import duration, watching
 from streamlanes.benchmarks.trial.contestants import Lane
 from streamlanes.benchmarks.trial.trial import TrialPlan
-from streamlanes.command.compare import duration
 from streamlanes.transports import baselines, discover
 from tests.benchmarks.living import left_of, marked
 from tests.benchmarks.raw import write_raw

@@ -167,8 +167,8 @@ class Disk:
         self._runs[folder] = run
         return str(folder)
 
-    def read(self, folder: Path) -> tuple[Header, Sequence[Result]]:
-        return self._runs[folder].header, self._runs[folder].results
+    def read(self, folder: Path) -> Run:
+        return self._runs[folder]
 
 
 @pytest.fixture

@@ -77,7 +77,10 @@ def test_round_trip(tmp_path: Path, header: Header, finished: list[Result]) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: [lines[0].replace(b'"version":2', b'"version":99'), *lines[1:]], "line 1"),
+        (
+            lambda lines: [lines[0].replace(b'"version":3', b'"version":99'), *lines[1:]],
+            "of version 99; this release reads version 3",
+        ),
         (lambda lines: [lines[0].replace(b"streamlanes.results", b"else"), *lines[1:]], "line 1"),
         (lambda lines: [*lines, b'{"trial"'], "line 3"),
         (lambda _: [], "line 1"),

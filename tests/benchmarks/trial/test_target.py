@@ -155,13 +155,13 @@ def compare_process(*arguments: str | Path) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["saturated"], "[saturated] can't be run against a --target"),
+        (["saturated"], "[saturated] can't be run against a target"),
         (["idle"], "scenarios that can: connect, fanout, notifications, rtt, telemetry, wire"),
-        (["recovery"], "[recovery] can't be run against a --target"),
-        (["capacity"], "[capacity] can't be run against a --target"),
+        (["recovery"], "[recovery] can't be run against a target"),
+        (["capacity"], "[capacity] can't be run against a target"),
         (["telemetry", "--lanes", "sse,sse-usual"], "there is no lane 'sse-usual'; there are ndjson, poll, sse, ws"),
         (["telemetry", "--lanes", "floor"], "there is no lane 'floor'; there are ndjson, poll, sse, ws"),
-        (["telemetry", "--external", "nchan"], "--external and --target exclude each other"),
+        (["telemetry", "--external", "nchan"], "'--external': a target's own lanes are compared"),
         (["telemetry", "--header", "s3cret-token"], "'--header': number 1 isn't NAME: VALUE"),
         (["telemetry", "--header", "A: 1", "--header", "a: s3cret-token"], "'--header': a is given twice"),
     ],
