@@ -181,7 +181,7 @@ def compare(
         ended = f"interrupted; {kept} kept in {folder}" if finished else nothing
         progress.print(ended, highlight=False, markup=False, soft_wrap=True)
         raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
-    raise click.exceptions.Exit(0 if all(result.verdict.ok for result in found.results) else 1)
+    raise click.exceptions.Exit(0 if all(result.correctness.ok for result in found.results) else 1)
 
 
 def _run(experiment: Experiment, folder: Path, progress: Console, words: Sequence[str]) -> KeyboardInterrupt | None:

@@ -21,7 +21,7 @@ from yarl import URL
 
 from streamlanes.benchmarks.engine import wires
 from streamlanes.benchmarks.engine.connections.http import client
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault
+from streamlanes.benchmarks.engine.decoding.decoder import Events, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.machine.event_loop import loop_factory
 
@@ -70,13 +70,13 @@ class Counter(Recorder):
         self._last = 0
 
     def take(self, received_ns: int, events: Events) -> None:
-        """Count *events*. Raises Fault for offsets that don't go on where the last ones ended."""
+        """Count *events*. Raises ReadingFailed for offsets that don't go on where the last ones ended."""
         offsets = events.offsets
         if not offsets:
             return
         first = self._last + 1 if self._last else offsets[0]
         if offsets != list(range(first, first + len(offsets))):
-            raise Fault(f"events {offsets[0]} to {offsets[-1]} came after {self._last}")
+            raise ReadingFailed(f"events {offsets[0]} to {offsets[-1]} came after {self._last}")
         self._last = offsets[-1]
         self.received += len(offsets)
 
@@ -112,7 +112,7 @@ class Crowd:
         self._reading += 1
         try:
             await _read(link, counter)
-        except (Fault, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+        except (ReadingFailed, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
             self._faults += 1
             sys.stderr.write(f"{str(error) or type(error).__name__}\n")
         finally:
@@ -127,7 +127,7 @@ async def _read(link: Link, counter: Counter) -> None:
     async with client(counter) as http:
         await wires.discover()[link.wire].read(http, URL(link.url, encoded=True), counter)
     if counter.missing:
-        raise Fault(f"{counter.missing} events were missing")
+        raise ReadingFailed(f"{counter.missing} events were missing")
 
 
 def main() -> None:

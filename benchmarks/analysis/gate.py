@@ -12,7 +12,7 @@ from streamlanes.producers.events import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Correctness:
     """What was wrong with what one reader got, or several."""
 
     lost: int = 0
@@ -29,7 +29,7 @@ class Verdict:
     @property
     def ok(self) -> bool:
         """Whether everything came, once, in order, unchanged, and the end was told."""
-        return self == Verdict()
+        return self == Correctness()
 
     def faults(self) -> str:
         """Say what is wrong."""
@@ -47,14 +47,14 @@ class Verdict:
         return ", ".join(found)
 
 
-def judge(reader: Reader, column: Column, expected: Expected) -> Verdict:
+def judge(reader: Reader, column: Column, expected: Expected) -> Correctness:
     """Compare one reader's record with the stream that the producer makes of the same parameters."""
     lost, repeated, reordered, unexpected = _sequence(column.offsets, expected.events)
     in_sequence = not (lost or repeated or reordered or unexpected)
     failure = reader.error
     if failure is None and reader.outcome != Outcome.COMPLETED:
         failure = f"the stream ended as {reader.outcome}"
-    return Verdict(
+    return Correctness(
         lost=lost,
         repeated=repeated,
         reordered=reordered,
@@ -64,15 +64,15 @@ def judge(reader: Reader, column: Column, expected: Expected) -> Verdict:
     )
 
 
-def total(verdicts: Sequence[Verdict]) -> Verdict:
+def total(parts: Sequence[Correctness]) -> Correctness:
     """Return the verdict on all readers together."""
-    return Verdict(
-        lost=sum(verdict.lost for verdict in verdicts),
-        repeated=sum(verdict.repeated for verdict in verdicts),
-        reordered=sum(verdict.reordered for verdict in verdicts),
-        unexpected=sum(verdict.unexpected for verdict in verdicts),
-        corrupt=sum(verdict.corrupt for verdict in verdicts),
-        failures=tuple(failure for verdict in verdicts for failure in verdict.failures),
+    return Correctness(
+        lost=sum(part.lost for part in parts),
+        repeated=sum(part.repeated for part in parts),
+        reordered=sum(part.reordered for part in parts),
+        unexpected=sum(part.unexpected for part in parts),
+        corrupt=sum(part.corrupt for part in parts),
+        failures=tuple(failure for part in parts for failure in part.failures),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Heat, Timeline
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.spec.contestant import Role
 
 
@@ -29,7 +29,7 @@ class Result:
     readers: int
     events: int
     """Received, by all readers."""
-    verdict: Verdict
+    correctness: Correctness
     overloaded: bool
     """Its latencies are of a backlog, so it has none."""
     window_ns: int
@@ -47,4 +47,4 @@ class Result:
     @property
     def correct(self) -> bool:
         """Nothing was lost, repeated, reordered or changed, and the trial wasn't broken off."""
-        return self.verdict.ok
+        return self.correctness.ok

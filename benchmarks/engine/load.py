@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.http import check, client
-from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.kernel_times import StampedRecorder
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.resuming import read_resuming
@@ -27,8 +27,8 @@ from streamlanes.benchmarks.engine.traffic import Meter
 from streamlanes.benchmarks.engine.wires import WireReader
 from streamlanes.benchmarks.machine import clocks
 from streamlanes.benchmarks.spec.records import Engine, Sample, Spec
-from streamlanes.benchmarks.spec.sessions import Session
-from streamlanes.benchmarks.spec.tasks import Again, Audience, Sessions
+from streamlanes.benchmarks.spec.sessions import SessionPlan
+from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Sessions
 from streamlanes.producers.errors import InvalidCursor
 from streamlanes.producers.events import Cursor
 
@@ -39,7 +39,7 @@ SAMPLE_SECONDS: Final = 0.25
 
 
 @dataclass
-class Load:
+class ShardLoad:
     """One shard's part of a trial. Recorders are added as their readers start."""
 
     spec: Spec
@@ -55,7 +55,7 @@ class Load:
     async def run(self) -> Engine:
         """Carry out the spec; return what the readers saw. Their events are in `recorders`, in the same order.
 
-        What goes wrong with a reader is in its record. Raises Fault if the trial can't begin.
+        What goes wrong with a reader is in its record. Raises ReadingFailed if the trial can't begin.
         """
         with self._alarm:
             return await self._run()
@@ -80,7 +80,7 @@ class Load:
                     await self._sessions(task, begin_ns + LEAD_NS, give_up)
                 case Audience():
                     await self._audience(task, started_ns, begin_ns, give_up)
-                case Again():
+                case Rereading():
                     await self._again(task, started_ns, give_up)
         finally:
             sampling.cancel()
@@ -96,14 +96,14 @@ class Load:
         )
 
     def _begin_ns(self) -> int:
-        """Return the spec's begin on this machine's clock. Raises Fault if a session's is past already."""
+        """Return the spec's begin on this machine's clock. Raises ReadingFailed if a session's is past already."""
         now_ns = time.monotonic_ns()
         if self.spec.begins_at is None:
             return now_ns
         begin_ns = now_ns + round((self.spec.begins_at - time.time()) * 1e9)
         if begin_ns < now_ns and isinstance(self.spec.task, Sessions):
             late = (now_ns - begin_ns) / 1e9
-            raise Fault(
+            raise ReadingFailed(
                 f"shard {self.spec.shard} came {late:.2f} s late; are there {self.spec.shards} workers for them?"
             )
         return begin_ns
@@ -128,7 +128,7 @@ class Load:
     async def _prepare(self) -> None:
         """Wait for the server to have what will be read, and send it something through the whole path once."""
         task = self.spec.task
-        if isinstance(task, Again):
+        if isinstance(task, Rereading):
             async with asyncio.timeout(60), client(Recorder(0)) as http:
                 while not await self._prefilled(http, task):  # noqa: ASYNC110 (nothing else will tell)
                     await asyncio.sleep(0.02)
@@ -137,9 +137,9 @@ class Load:
             give_up = asyncio.get_running_loop().time() + 30
             await _guard(warm_up, give_up, self._session(task.warm_up, warm_up, time.monotonic_ns()))
             if warm_up.error is not None:
-                raise Fault(f"the warm-up failed: {warm_up.error}")
+                raise ReadingFailed(f"the warm-up failed: {warm_up.error}")
 
-    async def _prefilled(self, http: aiohttp.ClientSession, task: Again) -> bool:
+    async def _prefilled(self, http: aiohttp.ClientSession, task: Rereading) -> bool:
         async with http.get(URL(self.spec.url) / "sessions" / task.stream) as response:
             await check(response, HTTPStatus.OK)
             state = await response.json()
@@ -165,7 +165,7 @@ class Load:
     async def _audience(self, task: Audience, started_ns: int, begin_ns: int, give_up: float) -> None:
         """Have the readers come at their times, and stay."""
         if self.spec.started is None:
-            raise Fault("there is no stream for the audience")
+            raise ReadingFailed("there is no stream for the audience")
         started = self.spec.started
         step_ns = round(task.spread * 1e9 / max(task.readers, 1))
         readings: list[asyncio.Task[None]] = []
@@ -198,9 +198,9 @@ class Load:
             expected = recorder.epoch
             await self.reader.read(http, url, recorder)
             if recorder.epoch != expected:
-                raise Fault(f"the stream is of epoch {recorder.epoch}, but {expected} was started")
+                raise ReadingFailed(f"the stream is of epoch {recorder.epoch}, but {expected} was started")
 
-    async def _again(self, task: Again, started_ns: int, give_up: float) -> None:
+    async def _again(self, task: Rereading, started_ns: int, give_up: float) -> None:
         """Read the shared stream again and again, one reader at a time."""
         url = URL(self.spec.url) / self.spec.lane / task.stream
         until_ns = started_ns + round(task.seconds * 1e9)
@@ -212,7 +212,7 @@ class Load:
                 self.recorders.append(recorder)
                 await _guard(recorder, give_up, self.reader.read(http, url, recorder))
 
-    async def _session(self, session: Session, recorder: Recorder, origin_ns: int) -> None:
+    async def _session(self, session: SessionPlan, recorder: Recorder, origin_ns: int) -> None:
         """Start *session*, read it to its end, and send it its messages at their times, which count from *origin_ns*.
 
         A client of its own: no connection is taken over from another.
@@ -228,7 +228,7 @@ class Load:
                 link = URL(self.spec.url).join(URL(started["links"][self.spec.lane]))
                 way_up = URL(self.spec.url) / "send" / started["session_id"]
             except (KeyError, TypeError, InvalidCursor) as error:
-                raise Fault(f"POST /start: an answer without a cursor, an id or a link: {error!r}") from error
+                raise ReadingFailed(f"POST /start: an answer without a cursor, an id or a link: {error!r}") from error
             expected = recorder.epoch
             sender = (
                 None
@@ -237,7 +237,7 @@ class Load:
             )
             await self.reader.read(http, link, recorder, sender)
             if recorder.epoch != expected:
-                raise Fault(f"the stream is of epoch {recorder.epoch}, but the session's is {expected}")
+                raise ReadingFailed(f"the stream is of epoch {recorder.epoch}, but the session's is {expected}")
 
 
 async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -> None:
@@ -247,7 +247,7 @@ async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -
             await reading
     except TimeoutError:
         recorder.error = "the stream didn't end by the trial's deadline"
-    except (Fault, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+    except (ReadingFailed, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
         recorder.error = str(error) or type(error).__name__
     finally:
         recorder.ended()

@@ -9,8 +9,8 @@ from typing import Final
 
 import aiohttp
 
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Place
-from streamlanes.benchmarks.spec.records import Column, Connection, Reader, Sends, Traffic
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Position
+from streamlanes.benchmarks.spec.records import Column, ConnectionTimes, Reader, Sends, Traffic
 
 _pack: Final = struct.Struct("q").pack
 """As an array of "q" has it."""
@@ -36,7 +36,7 @@ class Recorder:
         self.outcome: str | None = None
         self.missing = 0
         self.traffic: Traffic | None = None
-        self.connections: list[Connection] = []
+        self.connections: list[ConnectionTimes] = []
         self.heard_ns = 0
         """When something last came, be it a ping."""
         self.error: str | None = None
@@ -57,7 +57,7 @@ class Recorder:
         self.column.received.append(received_ns)
         self._checksum = zlib.crc32(data + b"\n", self._checksum)
 
-    def close(self, place: Place) -> None:
+    def close(self, place: Position) -> None:
         """Take over what a connection's decoder has learned, also if the reading failed."""
         self.epoch = place.epoch.decode() or self.epoch
         self.outcome = place.outcome

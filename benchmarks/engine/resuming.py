@@ -12,24 +12,24 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.http import client
-from streamlanes.benchmarks.engine.decoding.decoder import Fault, Lost
+from streamlanes.benchmarks.engine.decoding.decoder import Lost, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.wires import WireReader
-from streamlanes.benchmarks.spec.records import Connection
+from streamlanes.benchmarks.spec.records import ConnectionTimes
 from streamlanes.benchmarks.spec.tasks import Reconnecting
 
 _MAX_DOUBLINGS: Final = 30
 """More would overflow a float in the end, and no delay is as long."""
 
 
-class Silent(Lost):
+class FellSilent(Lost):
     """Nothing came for too long."""
 
 
 async def read_resuming(reader: WireReader, url: URL, recorder: Recorder, policy: Reconnecting) -> None:
     """Read the stream of the recorder's epoch at *url* to its end, over as many connections as that takes.
 
-    Each begins after the last event that came. Raises Fault for what another connection wouldn't mend.
+    Each begins after the last event that came. Raises ReadingFailed for what another connection wouldn't mend.
     """
     # Simulated readers' delays, not cryptography.
     rng = random.Random(f"{policy.seed}:{recorder.index}")  # noqa: S311
@@ -46,10 +46,10 @@ async def read_resuming(reader: WireReader, url: URL, recorder: Recorder, policy
         except (Lost, aiohttp.ClientError, OSError) as error:
             lost = error
         ended_ns = time.monotonic_ns()
-        cut_ns = recorder.heard_ns if isinstance(lost, Silent) else ended_ns
-        recorder.connections.append(Connection(begun_ns, cut_ns, ended_ns))
+        cut_ns = recorder.heard_ns if isinstance(lost, FellSilent) else ended_ns
+        recorder.connections.append(ConnectionTimes(begun_ns, cut_ns, ended_ns))
         if recorder.epoch != expected:
-            raise Fault(f"the stream is of epoch {recorder.epoch}, but {expected} was started")
+            raise ReadingFailed(f"the stream is of epoch {recorder.epoch}, but {expected} was started")
         if lost is None:
             return
         failures = 1 if len(held) > had else failures + 1
@@ -58,14 +58,14 @@ async def read_resuming(reader: WireReader, url: URL, recorder: Recorder, policy
 
 
 async def _read(reader: WireReader, url: URL, recorder: Recorder, policy: Reconnecting) -> None:
-    """Read on one connection. Raises Silent if nothing comes for as long as *policy* allows."""
+    """Read on one connection. Raises FellSilent if nothing comes for as long as *policy* allows."""
     async with client(recorder, None, _only_one()) as http:
         reading = asyncio.ensure_future(reader.read(http, url, recorder))
         try:
             while not reading.done():
                 left = policy.silence - (time.monotonic_ns() - recorder.heard_ns) / 1e9
                 if left <= 0:
-                    raise Silent(f"nothing came for {policy.silence:g} s")
+                    raise FellSilent(f"nothing came for {policy.silence:g} s")
                 await asyncio.wait([reading], timeout=left)
         finally:
             if not reading.done():

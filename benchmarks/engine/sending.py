@@ -17,7 +17,7 @@ from yarl import URL
 from streamlanes.benchmarks.engine.connections.http import check
 from streamlanes.benchmarks.engine.timers import Alarm
 from streamlanes.benchmarks.spec.records import Sends
-from streamlanes.benchmarks.spec.sessions import Messages
+from streamlanes.benchmarks.spec.sessions import MessagePlan
 from streamlanes.producers import ticker
 from streamlanes.producers.events import encode_json
 from streamlanes.producers.producer import Context
@@ -48,7 +48,7 @@ class Sender:
     sends: Sends
 
     @classmethod
-    async def of(cls, messages: Messages, origin_ns: int, *, url: URL, alarm: Alarm, sends: Sends) -> Sender:
+    async def of(cls, messages: MessagePlan, origin_ns: int, *, url: URL, alarm: Alarm, sends: Sends) -> Sender:
         """Return the sender of *messages*, whose schedule counts from *origin_ns*; *sends* is its record."""
         context = Context(start_ns=origin_ns + messages.at_ns)
         async with aclosing(ticker.PRODUCER.start(messages.params, context)) as items:

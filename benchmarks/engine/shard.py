@@ -8,8 +8,8 @@ import aiohttp
 
 from streamlanes.benchmarks.engine import clients, wires
 from streamlanes.benchmarks.engine.allocator import keep_freed
-from streamlanes.benchmarks.engine.decoding.decoder import Fault
-from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
+from streamlanes.benchmarks.engine.load import ShardLoad
 from streamlanes.benchmarks.engine.wires import WireReader
 from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.machine.launch import allow_open_files
@@ -40,11 +40,11 @@ def work(text: bytes) -> Record:
         raise ShardError(f"the load engine can't send to lane {spec.lane}: its wire {spec.reader!r} has no way up")
     allow_open_files()  # readers have a connection each
     keep_freed()
-    load = Load(spec, reader)
+    load = ShardLoad(spec, reader)
     try:
         with asyncio.Runner(loop_factory=None if load.calibrating else loop_factory()) as runner:
             engine = runner.run(load.run())
-    except (Fault, aiohttp.ClientError, OSError) as error:
+    except (ReadingFailed, aiohttp.ClientError, OSError) as error:
         raise ShardError(str(error) or type(error).__name__) from error
     columns = (recorder.column for recorder in load.recorders)
     return pack(engine, columns, (recorder.sends for recorder in load.recorders))

@@ -21,7 +21,7 @@ from streamlanes.benchmarks.kinds import EngineLoad
 from streamlanes.benchmarks.machine.processes import Placement, child, placement
 from streamlanes.benchmarks.servers.null import LANES, STREAM
 from streamlanes.benchmarks.spec.records import Spec, dump_spec, read_engines, write_record
-from streamlanes.benchmarks.spec.tasks import Again
+from streamlanes.benchmarks.spec.tasks import Rereading
 from streamlanes.benchmarks.trial.contestants import Contestant
 from streamlanes.benchmarks.trial.server import ready
 from streamlanes.benchmarks.trial.shards import drive, processes
@@ -102,7 +102,7 @@ def measure_wires(
                     reader=wire,
                     server_pid=pid,
                     deadline=seconds + PATIENCE,
-                    task=Again(stream=STREAM, events=events, seconds=seconds),
+                    task=Rereading(stream=STREAM, events=events, seconds=seconds),
                 )
                 of_poll = events_per_poll if wire == LONG_POLL else None
                 found[wire] = replace(measure(engine, spec), events_per_poll=of_poll)
@@ -111,7 +111,7 @@ def measure_wires(
 
 def measure(engine: Executor, spec: Spec) -> WireCeiling:
     """Read a stream again and again as *spec* has it, from whatever server. Raises as `measure_wire` does."""
-    if not isinstance(spec.task, Again):
+    if not isinstance(spec.task, Rereading):
         raise TypeError("only what is read again and again has a rate of its own")
     records = drive(engine, [dump_spec(spec)], spec.task.seconds + 2 * PATIENCE, lambda _: None)
     with tempfile.TemporaryDirectory() as name:

@@ -22,7 +22,7 @@ from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import Placement, ProcessError, placement
 from streamlanes.benchmarks.trial.shards import ShardError, cluster, processes
 from streamlanes.benchmarks.trial.target import environment_of
-from streamlanes.benchmarks.trial.trial import Place, Site, TrialPlan, run_together
+from streamlanes.benchmarks.trial.trial import Assignment, Site, TrialPlan, run_together
 
 RAW: Final = "raw"
 
@@ -166,7 +166,7 @@ def _follow(trial: TrialPlan, result: Result, folder: Path, sites: Sequence[Site
 
 def _run(trials: Sequence[TrialPlan], folder: Path, sites: Sequence[Site], observer: Observer) -> list[Result]:
     observer.started(trials)
-    places = [Place(trial, folder / RAW / trial.name, site) for trial, site in zip(trials, sites, strict=False)]
+    places = [Assignment(trial, folder / RAW / trial.name, site) for trial, site in zip(trials, sites, strict=False)]
     run_together(places, observer.going_on)
     found = [summarise(place.folder) for place in places]
     for result in found:

@@ -8,7 +8,7 @@ from typing import Final
 from streamlanes.benchmarks import kinds
 from streamlanes.benchmarks.analysis import caveats, recorded
 from streamlanes.benchmarks.analysis.figures import Figures
-from streamlanes.benchmarks.analysis.gate import Verdict, judge, total
+from streamlanes.benchmarks.analysis.gate import Correctness, judge, total
 from streamlanes.benchmarks.analysis.join import JoinError
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.analysis.result import Result
@@ -21,15 +21,15 @@ TIMES: Final = ("_ms", "in_time", "goodput")
 
 
 def summarise(folder: Path) -> Result:
-    """Return the result of the trial in *folder*. A trial that isn't correct has a verdict and no figures."""
+    """Return the result of the trial in *folder*. A trial that isn't correct has its faults and no figures."""
     trial = read_trial(folder)
     if trial.error is not None:
         return _failed(folder, trial, trial.error)
     kind = kinds.discover()[trial.kind]
     raw = recorded.read(folder)
-    verdict = _judge(kind, raw)
+    correctness = _judge(kind, raw)
     try:
-        found = kind.figures(raw) if verdict.ok else Figures()
+        found = kind.figures(raw) if correctness.ok else Figures()
     except (JoinError, FileNotFoundError) as error:
         return _failed(folder, trial, str(error))
     server, engine = raw.usages
@@ -37,7 +37,7 @@ def summarise(folder: Path) -> Result:
     events = sum(reading.reader.events for reading in raw.readings)
     busy = kind.pace is Pace.SCHEDULE and (server.busiest or 0) > BUSY
     overloaded = found.backlog or busy
-    if verdict.ok and kind.measures is Measures.LANES:
+    if correctness.ok and kind.measures is Measures.LANES:
         found.numbers |= _costs(server, engine, events if found.deliveries is None else found.deliveries, window_ns)
     if overloaded:
         found.numbers = {name: value for name, value in found.numbers.items() if not name.endswith(TIMES)}
@@ -62,7 +62,7 @@ def summarise(folder: Path) -> Result:
         point=trial.point,
         readers=len(raw.readings),
         events=events,
-        verdict=verdict,
+        correctness=correctness,
         overloaded=overloaded,
         window_ns=window_ns,
         figures=found.numbers,
@@ -74,12 +74,12 @@ def summarise(folder: Path) -> Result:
     )
 
 
-def _judge(kind: Kind, raw: Recorded) -> Verdict:
+def _judge(kind: Kind, raw: Recorded) -> Correctness:
     expected = raw.trial.expected
     if kind.streams is Streams.ONE_FOR_ALL:
         expected *= len(raw.readings)
     if len(raw.readings) != len(expected):
-        return Verdict(failures=(f"{len(expected)} readers were planned, and {len(raw.readings)} started",))
+        return Correctness(failures=(f"{len(expected)} readers were planned, and {len(raw.readings)} started",))
     return total([judge(*reading, one) for reading, one in zip(raw.readings, expected, strict=True)])
 
 
@@ -104,7 +104,7 @@ def _failed(folder: Path, trial: Trial, fault: str) -> Result:
         point=trial.point,
         readers=0,
         events=0,
-        verdict=Verdict(failures=(fault,)),
+        correctness=Correctness(failures=(fault,)),
         overloaded=False,
         window_ns=0,
         figures={},

@@ -17,7 +17,7 @@ from streamlanes.benchmarks.external.description import ExternalLane, filled
 from streamlanes.benchmarks.external.publisher import dump
 from streamlanes.benchmarks.machine.processes import Child, Placement, ProcessError, child
 from streamlanes.benchmarks.spec.contestant import Role
-from streamlanes.benchmarks.spec.records import Started
+from streamlanes.benchmarks.spec.records import StartedStream
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import READY_SECONDS, Server, ready, start
 
@@ -84,7 +84,7 @@ class External:
                 if running.process.poll() is not None:
                     raise running.error(f"ended with code {running.process.returncode} in the trial")
 
-    def start(self, server: Server, workload: Workload) -> Started:
+    def start(self, server: Server, workload: Workload) -> StartedStream:
         return start(server.url, self.lane, workload)
 
 

@@ -14,7 +14,7 @@ from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import ONE_STREAM, Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from streamlanes.benchmarks.spec.contestant import Role
-from streamlanes.benchmarks.spec.sessions import Params
+from streamlanes.benchmarks.spec.sessions import ProducerParams
 from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
@@ -56,7 +56,7 @@ class Broadcast:
         """Return the trial of one stream of *rate* events a second and its *readers*."""
         delay = readers * CONNECT_SECONDS + READY_SECONDS
         count = max(round((self.warm_up + self.seconds) * rate), 1)
-        params: Params = {
+        params: ProducerParams = {
             "arrivals": self.arrivals, "count": count, "rate": rate, "size": self.size, "seed": seed, "delay": delay,
         }  # fmt: skip
         return replace(

@@ -22,7 +22,7 @@ from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from streamlanes.benchmarks.machine.usage import BUSY
 from streamlanes.benchmarks.spec.contestant import Role
-from streamlanes.benchmarks.spec.workload import Finding, Workload
+from streamlanes.benchmarks.spec.workload import TrialFinding, Workload
 
 NAME: Final = "capacity"
 MARGIN: Final = 0.95
@@ -92,7 +92,7 @@ class _Search:
         workload = self.part.at(self.offered, self.part.seconds, self.seed)
         return dataclasses.replace(workload, point={"offered": round(self.offered)}, then=self)
 
-    def __call__(self, found: Finding) -> Workload | None:
+    def __call__(self, found: TrialFinding) -> Workload | None:
         """Return the next step, or the confirming run. None: the lane isn't correct, or sustains nothing."""
         if not found.correct:
             return None

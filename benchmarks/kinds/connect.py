@@ -12,7 +12,7 @@ from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds
-from streamlanes.benchmarks.spec.sessions import Params
+from streamlanes.benchmarks.spec.sessions import ProducerParams
 from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
@@ -36,7 +36,7 @@ class Connect:
 
     def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         count = round((self.spread + self.linger) * RATE) + 1
-        params: Params = {"count": count, "rate": RATE, "seed": seed + round_number}
+        params: ProducerParams = {"count": count, "rate": RATE, "seed": seed + round_number}
         return [to_an_audience(NAME, Audience(readers=self.readers, spread=self.spread), params)]
 
     def title(self) -> str:

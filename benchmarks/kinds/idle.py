@@ -15,7 +15,7 @@ from streamlanes.benchmarks.kinds import Kind
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds
 from streamlanes.benchmarks.machine.clocks import IdleCost
 from streamlanes.benchmarks.spec.records import Sample
-from streamlanes.benchmarks.spec.sessions import Params
+from streamlanes.benchmarks.spec.sessions import ProducerParams
 from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
@@ -41,7 +41,7 @@ class Idle:
 
     def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         opens = self.spread + SETTLE
-        params: Params = {"count": 1, "delay": opens + self.hold, "seed": seed + round_number}
+        params: ProducerParams = {"count": 1, "delay": opens + self.hold, "seed": seed + round_number}
         audience = Audience(readers=self.readers, spread=self.spread, probe=True)
         return [replace(to_an_audience(NAME, audience, params), opens=opens)]
 

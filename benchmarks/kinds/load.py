@@ -17,7 +17,7 @@ from streamlanes.benchmarks.kinds import ONLY_LANES, Kind, Servers, Streams
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds
 from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import expect
-from streamlanes.benchmarks.spec.sessions import Session
+from streamlanes.benchmarks.spec.sessions import SessionPlan
 from streamlanes.benchmarks.spec.tasks import Sessions
 from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
@@ -55,7 +55,7 @@ class Load:
     def traced(self, trace: Trace, *, seed: int, round_number: int) -> list[Workload]:
         return self._workloads(self.sessions(seed=seed, round_number=round_number, trace=trace))
 
-    def _workloads(self, sessions: Sequence[Session]) -> list[Workload]:
+    def _workloads(self, sessions: Sequence[SessionPlan]) -> list[Workload]:
         expected = tuple(expect(sessions))
         ends = (session.at_ns + one.duration_ns for session, one in zip(sessions, expected, strict=True))
         return [
@@ -68,7 +68,7 @@ class Load:
             )
         ]
 
-    def sessions(self, *, seed: int, round_number: int, trace: Trace | None = None) -> list[Session]:
+    def sessions(self, *, seed: int, round_number: int, trace: Trace | None = None) -> list[SessionPlan]:
         """Return the sessions of a round in the order of their times.
 
         With a trace, its times and token counts take the place of these settings'.
@@ -83,12 +83,12 @@ class Load:
             arrivals = [request.at_ns for request in trace.requests]
             counts = [request.tokens for request in trace.requests]
         return [
-            Session(at_ns=at_ns, producer="tokens", params=self._params(count, rng.getrandbits(31)))
+            SessionPlan(at_ns=at_ns, producer="tokens", params=self._params(count, rng.getrandbits(31)))
             for at_ns, count in zip(arrivals, counts, strict=True)
         ]
 
-    def _warm_up(self) -> Session:
-        return Session(at_ns=0, producer="tokens", params={**self._params(20, 1), "rate": 1_000.0, "ttft": 0.0})
+    def _warm_up(self) -> SessionPlan:
+        return SessionPlan(at_ns=0, producer="tokens", params={**self._params(20, 1), "rate": 1_000.0, "ttft": 0.0})
 
     def _params(self, count: int | None, seed: int) -> dict[str, str | int | float]:
         params: dict[str, str | int | float] = {"rate": self.rate, "ttft": self.ttft, "sigma": self.sigma, "seed": seed}

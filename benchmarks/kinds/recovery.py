@@ -23,7 +23,7 @@ from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind, Pace
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.relay.timed import TimedFault
-from streamlanes.benchmarks.spec.sessions import Params
+from streamlanes.benchmarks.spec.sessions import ProducerParams
 from streamlanes.benchmarks.spec.tasks import Audience, Reconnecting
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 from streamlanes.benchmarks.trial.network import Relayed
@@ -83,7 +83,7 @@ class Recovery:
     def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         delay = self.readers * CONNECT_SECONDS + READY_SECONDS
         count = max(round(self.seconds * self.rate), 1)
-        params: Params = {
+        params: ProducerParams = {
             "count": count, "rate": self.rate, "size": self.size, "seed": seed + round_number, "delay": delay,
         }  # fmt: skip
         reconnecting = Reconnecting(

@@ -19,7 +19,7 @@ from streamlanes.benchmarks.kinds import ONLY_LANES, Kind, Servers, Streams
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from streamlanes.benchmarks.spec.expected import expect
 from streamlanes.benchmarks.spec.records import read_sends
-from streamlanes.benchmarks.spec.sessions import Messages, Session
+from streamlanes.benchmarks.spec.sessions import MessagePlan, SessionPlan
 from streamlanes.benchmarks.spec.tasks import Sessions
 from streamlanes.benchmarks.spec.workload import Workload
 
@@ -64,7 +64,7 @@ class Rtt:
             )
         ]
 
-    def conversations(self, *, seed: int, round_number: int) -> list[Session]:
+    def conversations(self, *, seed: int, round_number: int) -> list[SessionPlan]:
         """Return the clients of a round, started one after the other before the first of them sends."""
         # Simulated arrivals, not cryptography.
         rng = random.Random(f"{seed}/{round_number}/rtt")  # noqa: S311
@@ -75,7 +75,7 @@ class Rtt:
         """Return when the window begins: the sessions have been started, and nothing is sent yet."""
         return self.clients * _START_NS + 2 * _READY_NS
 
-    def _warm_up(self) -> Session:
+    def _warm_up(self) -> SessionPlan:
         return _conversation(dataclasses.replace(self, rate=100.0, messages=10), 0, 2 * _READY_NS, 1)
 
     def title(self) -> str:
@@ -95,12 +95,12 @@ class Rtt:
         )
 
 
-def _conversation(rtt: Rtt, at_ns: int, begin_ns: int, seed: int) -> Session:
+def _conversation(rtt: Rtt, at_ns: int, begin_ns: int, seed: int) -> SessionPlan:
     params = {
         "arrivals": rtt.arrivals, "count": rtt.messages, "rate": rtt.rate, "size": rtt.size, "seed": seed,
     }  # fmt: skip
-    messages = Messages(ready_ns=begin_ns - _READY_NS, at_ns=begin_ns, params=params)
-    return Session(at_ns=at_ns, producer="echo", params={"count": rtt.messages}, messages=messages)
+    messages = MessagePlan(ready_ns=begin_ns - _READY_NS, at_ns=begin_ns, params=params)
+    return SessionPlan(at_ns=at_ns, producer="echo", params={"count": rtt.messages}, messages=messages)
 
 
 def figures(recorded: Recorded) -> Figures:

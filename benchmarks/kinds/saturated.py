@@ -17,8 +17,8 @@ from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.machine.usage import MOSTLY_BUSY
 from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import expect
-from streamlanes.benchmarks.spec.sessions import Params, Session
-from streamlanes.benchmarks.spec.tasks import Again
+from streamlanes.benchmarks.spec.sessions import ProducerParams, SessionPlan
+from streamlanes.benchmarks.spec.tasks import Rereading
 from streamlanes.benchmarks.spec.workload import Workload
 
 NAME: Final = "saturated"
@@ -39,14 +39,14 @@ class Saturated:
     """The stream is read again until so much time is measured."""
 
     def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
-        params: Params = {"arrivals": "at-once", "count": self.events, "size": self.size, "seed": seed}
+        params: ProducerParams = {"arrivals": "at-once", "count": self.events, "size": self.size, "seed": seed}
         stream = f"{STREAM}=ticker," + ",".join(f"{key}={value}" for key, value in params.items())
         room = ("--retain-events", str(self.events), "--retain-bytes", str(self.events * self.size))
         return [
             Workload(
                 kind=NAME,
-                task=Again(stream=STREAM, events=self.events, seconds=self.seconds),
-                expected=tuple(expect([Session(at_ns=0, producer="ticker", params=params)])),
+                task=Rereading(stream=STREAM, events=self.events, seconds=self.seconds),
+                expected=tuple(expect([SessionPlan(at_ns=0, producer="ticker", params=params)])),
                 duration=self.seconds,
                 options=("--stream", stream, *room),
             )

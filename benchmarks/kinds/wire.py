@@ -11,7 +11,7 @@ from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
-from streamlanes.benchmarks.spec.sessions import Params
+from streamlanes.benchmarks.spec.sessions import ProducerParams
 from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 
@@ -21,7 +21,7 @@ DELAY: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class OnTheWire:
     """The settings."""
 
     __pydantic_config__ = CHECKED
@@ -38,7 +38,7 @@ class Traffic:
         return [self._workload(rate, seed + round_number) for rate in self.rates]
 
     def _workload(self, rate: float, seed: int) -> Workload:
-        params: Params = {"count": self.events, "rate": rate, "size": self.size, "seed": seed, "delay": DELAY}
+        params: ProducerParams = {"count": self.events, "rate": rate, "size": self.size, "seed": seed, "delay": DELAY}
         audience = Audience(readers=self.readers, spread=0.1, traffic=True)
         return replace(to_an_audience(NAME, audience, params), point={"rate": rate})
 
@@ -69,7 +69,7 @@ def figures(recorded: Recorded) -> Figures:
 KIND: Final = Kind(
     name=NAME,
     heading="On the wire",
-    part=Traffic,
+    part=OnTheWire,
     figures=figures,
     tables=(("bytes_down_per_event", "bytes_up_per_event", "segments_per_event"),),
     servers=Servers.ANY,

@@ -75,7 +75,7 @@ class Comparisons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Measurement:
     """Where figures can be compared: one metric at one point of one kind of trial."""
 
     kind: str
@@ -101,7 +101,7 @@ class Series:
 class Candidate:
     """A comparison before the others of its report are known."""
 
-    place: Place
+    place: Measurement
     lane: str
     reference: str
     rounds: int
@@ -165,7 +165,7 @@ def decide(family: Sequence[Candidate], again: Sequence[Candidate]) -> list[Comp
     ]
 
 
-def places(results: Sequence[Result], metrics: Sequence[str]) -> Iterator[tuple[Place, Sequence[Result]]]:
+def places(results: Sequence[Result], metrics: Sequence[str]) -> Iterator[tuple[Measurement, Sequence[Result]]]:
     """Yield where there are figures, and the trials that were made there."""
     groups: dict[tuple[str, tuple[tuple[str, float], ...]], list[Result]] = {}
     for result in results:
@@ -173,13 +173,13 @@ def places(results: Sequence[Result], metrics: Sequence[str]) -> Iterator[tuple[
     for (kind, point), trials in groups.items():
         for name in metrics:
             if any(name in trial.figures for trial in trials):
-                yield Place(kind=kind, point=point, metric=METRICS[name]), trials
+                yield Measurement(kind=kind, point=point, metric=METRICS[name]), trials
 
 
 def series(trials: Iterable[Result], lane: str, metric: Metric) -> Series:
     """Return a lane's figures of the trials that count: not refused and, where it is a latency, not overloaded."""
     of_lane = [trial for trial in trials if trial.lane == lane]
-    counting = [trial for trial in of_lane if trial.verdict.ok and not (trial.overloaded and metric.of_latency)]
+    counting = [trial for trial in of_lane if trial.correctness.ok and not (trial.overloaded and metric.of_latency)]
     return Series(
         values={trial.round: trial.figures[metric.name] for trial in counting if metric.name in trial.figures},
         complete=len(counting) == len(of_lane),
@@ -191,8 +191,8 @@ def left_out(results: Sequence[Result]) -> list[str]:
     lines = []
     for result in results:
         here = f"{result.lane}, {where(result.kind, result.point)}, round {result.round}"
-        if not result.verdict.ok:
-            lines.append(f"{here}: refused, so not compared: {result.verdict.faults()} (raw/{result.trial})")
+        if not result.correctness.ok:
+            lines.append(f"{here}: refused, so not compared: {result.correctness.faults()} (raw/{result.trial})")
         elif result.overloaded:
             lines.append(f"{here}: overloaded, so its latency isn't compared (raw/{result.trial})")
     return lines
@@ -204,7 +204,7 @@ def where(kind: str, point: Mapping[str, float]) -> str:
     return f"{kind} at {at}" if at else kind
 
 
-def _pair(place: Place, lane: str, reference: str, trials: Sequence[Result]) -> Candidate:
+def _pair(place: Measurement, lane: str, reference: str, trials: Sequence[Result]) -> Candidate:
     """Pair two lanes by round. Raises ValueError if there are too few pairs, or figures without a ratio."""
     one, other = (series(trials, name, place.metric) for name in (lane, reference))
     rounds = sorted(one.values.keys() & other.values.keys())

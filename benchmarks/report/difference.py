@@ -19,7 +19,7 @@ from streamlanes.benchmarks.report.comparison import (
     COMPARED,
     Candidate,
     Comparison,
-    Place,
+    Measurement,
     decide,
     left_out,
     noises,
@@ -91,7 +91,7 @@ def difference(before: Run, after: Run, metrics: Sequence[str] = COMPARED) -> Di
     )
 
 
-def _candidate(place: Place, lane: str, before: Sequence[Result], after: Sequence[Result]) -> Candidate:
+def _candidate(place: Measurement, lane: str, before: Sequence[Result], after: Sequence[Result]) -> Candidate:
     """Raises ValueError if a run has too few rounds, or figures without a ratio."""
     first, second = (series(trials, lane, place.metric) for trials in (before, after))
     values = [*second.values.values()], [*first.values.values()]
@@ -119,7 +119,7 @@ def _worst(results: Sequence[Result]) -> dict[tuple[str, str], int]:
     worst: dict[tuple[str, str], int] = {}
     for result in results:
         at = where(result.kind, result.point), result.of_lane if result.role is Role.AGAIN else result.lane
-        fault = "refused" if not result.verdict.ok else "overloaded" if result.overloaded else ""
+        fault = "refused" if not result.correctness.ok else "overloaded" if result.overloaded else ""
         worst[at] = max(worst.get(at, 0), FAULTS.index(fault))
     return worst
 

@@ -29,7 +29,7 @@ def csv_text(results: Sequence[Result]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for result in results:
-        if not result.verdict.ok:
+        if not result.correctness.ok:
             continue
         point = told(result.point, " ")
         for name, value in result.figures.items():
@@ -50,7 +50,7 @@ def write_hgrm(folder: Path, results: Sequence[Result]) -> list[Path]:
     for result in results:
         point = told(result.point, ",")
         row = "-".join(part for part in (result.kind, point, result.lane) if part)
-        if not result.verdict.ok or result.overloaded:
+        if not result.correctness.ok or result.overloaded:
             flattered.add(row)
         for name, text in result.histograms.items():
             encoded.setdefault(f"{row}\0{name}", []).append(text)

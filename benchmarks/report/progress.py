@@ -45,7 +45,7 @@ class _Bars:
     def finished(self, result: Result) -> None:
         self._finished += 1
         self._progress.update(self._run, completed=self._finished, count=f"{self._finished}/{self._trials}")
-        if not result.verdict.ok:
+        if not result.correctness.ok:
             self._progress.console.print(describe(result), highlight=False, markup=False)
 
 
@@ -108,4 +108,4 @@ def _announce(console: Console, experiment: Experiment, folder: Path) -> None:
 def describe(result: Result) -> str:
     """Return a line on a trial."""
     name = f"{result.kind} {result.lane}, round {result.round}: "
-    return name + (f"{result.events:,} events" if result.verdict.ok else f"REFUSED: {result.verdict.faults()}")
+    return name + (f"{result.events:,} events" if result.correctness.ok else f"REFUSED: {result.correctness.faults()}")

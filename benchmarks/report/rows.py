@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from streamlanes.benchmarks.analysis.figures import percentiles
-from streamlanes.benchmarks.analysis.gate import Verdict, total
+from streamlanes.benchmarks.analysis.gate import Correctness, total
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.spec.contestant import Role
@@ -29,7 +29,7 @@ class Row:
     trials: int
     events: int
     readers: int
-    verdict: Verdict
+    correctness: Correctness
     overloaded: bool
     """In one trial at least: the lane has no latency then, since that of its other trials would flatter it."""
     figures: Mapping[str, float]
@@ -69,7 +69,7 @@ def lane_names(results: Sequence[Result]) -> list[str]:
 
 
 def _row(lane: str, kind: str, point: Point, trials: Sequence[Result]) -> Row:
-    verdict = total([trial.verdict for trial in trials])
+    correctness = total([trial.correctness for trial in trials])
     overloaded = any(trial.overloaded for trial in trials)
     return Row(
         lane=lane,
@@ -79,9 +79,9 @@ def _row(lane: str, kind: str, point: Point, trials: Sequence[Result]) -> Row:
         trials=len(trials),
         events=sum(trial.events for trial in trials),
         readers=sum(trial.readers for trial in trials),
-        verdict=verdict,
+        correctness=correctness,
         overloaded=overloaded,
-        figures=over_trials(trials) if verdict.ok else {},
+        figures=over_trials(trials) if correctness.ok else {},
     )
 
 

@@ -51,10 +51,10 @@ def check(slo: Mapping[str, float], results: Sequence[Result]) -> list[Check]:
 def _check(metric: Metric, limit: float, trials: Sequence[Result]) -> Check:
     first = trials[0]
     value: float | None = None
-    refused = [trial for trial in trials if not trial.verdict.ok]
+    refused = [trial for trial in trials if not trial.correctness.ok]
     overloaded = [trial for trial in trials if trial.overloaded and metric.of_latency]
     if refused:
-        fault = f"round {refused[0].round} was refused: {refused[0].verdict.faults()}"
+        fault = f"round {refused[0].round} was refused: {refused[0].correctness.faults()}"
     elif overloaded:
         fault = f"round {overloaded[0].round} was overloaded, so there is no latency"
     else:

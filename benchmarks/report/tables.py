@@ -160,7 +160,7 @@ def _in_sentence(text: str) -> str:
 
 def _lacks(row: Row, metric: Metric) -> bool:
     """Say whether a percentile isn't printed for want of samples."""
-    has_samples = row.events > 0 and row.verdict.ok and not row.overloaded
+    has_samples = row.events > 0 and row.correctness.ok and not row.overloaded
     return metric.histogram is not None and has_samples and metric.name not in row.figures
 
 
@@ -209,9 +209,9 @@ def doubts(header: Header, results: Sequence[Result]) -> list[str]:
 def refusals(results: Sequence[Result]) -> list[str]:
     """Return a line for each trial that isn't correct."""
     return [
-        f"{result.lane}, {result.kind}, round {result.round}: {result.verdict.faults()} (raw/{result.trial})"
+        f"{result.lane}, {result.kind}, round {result.round}: {result.correctness.faults()} (raw/{result.trial})"
         for result in results
-        if not result.verdict.ok
+        if not result.correctness.ok
     ]
 
 
@@ -231,9 +231,9 @@ def percent_in_time(part: float) -> str:
 
 def gate(row: Row) -> str:
     """Return the cell of what was wrong, and what came of it."""
-    verdict = row.verdict
-    counts = f"{verdict.lost}/{verdict.repeated}/{verdict.reordered}"
-    if not verdict.ok:
+    correctness = row.correctness
+    counts = f"{correctness.lost}/{correctness.repeated}/{correctness.reordered}"
+    if not correctness.ok:
         return f"{counts}\nREFUSED"
     return f"{counts}\noverloaded" if row.overloaded else counts
 

@@ -92,7 +92,7 @@ class Stream:
             connection.write(content)
 
 
-class Floor:
+class FloorServer:
     """The streams of a server, and the tasks that pump them."""
 
     def __init__(self, tasks: asyncio.TaskGroup, journals: Path | None, pacer: Pacer) -> None:
@@ -151,7 +151,7 @@ class Floor:
 async def serve(port: int, journals: Path | None, pacer: Pacer, streams: Mapping[str, str]) -> None:
     """Serve until the process is asked to go; *streams* are shared ones, as PRODUCER,KEY=VALUE,…"""
     async with asyncio.TaskGroup() as tasks:
-        floor = Floor(tasks, journals, pacer)
+        floor = FloorServer(tasks, journals, pacer)
         for name, text in streams.items():
             producer, *pairs = text.split(",")
             floor.start(name, producer, dict(pair.split("=", 1) for pair in pairs))

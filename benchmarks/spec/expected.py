@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from streamlanes.benchmarks.spec.sessions import Session
+from streamlanes.benchmarks.spec.sessions import SessionPlan
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import encode_json
 from streamlanes.producers.producer import Context
@@ -27,16 +27,16 @@ class Expected:
     """From the stream's creation (of an echo: from the schedule's begin) to when its last event is due."""
 
 
-def expect(sessions: Sequence[Session]) -> list[Expected]:
+def expect(sessions: Sequence[SessionPlan]) -> list[Expected]:
     """Return what each session's stream consists of. Raises pydantic.ValidationError for params out of range."""
     return asyncio.run(_expect_all(sessions))
 
 
-async def _expect_all(sessions: Sequence[Session]) -> list[Expected]:
+async def _expect_all(sessions: Sequence[SessionPlan]) -> list[Expected]:
     return [await _expect(session) for session in sessions]
 
 
-async def _expect(session: Session) -> Expected:
+async def _expect(session: SessionPlan) -> Expected:
     events = checksum = first_ns = duration_ns = 0
     # What is echoed is what is sent, and that is what `ticker` makes.
     messages = session.messages

@@ -36,7 +36,7 @@ from streamlanes.benchmarks.spec.tasks import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class StartedStream:
     """The stream that an audience is to read."""
 
     url: str
@@ -60,7 +60,7 @@ class Spec:
     deadline: float
     """Seconds after the window's start at which a reader that hasn't ended is given up."""
     task: Annotated[Task, Field(discriminator="task")]
-    started: Started | None = None
+    started: StartedStream | None = None
     """For an audience."""
     begins_at: float | None = None
     """Unix time: of sessions, when the clock starts; of an audience, when the window begins. None: when it is ready."""
@@ -80,7 +80,7 @@ class Traffic(NamedTuple):
     """In both directions, bare acknowledgements included."""
 
 
-class Connection(NamedTuple):
+class ConnectionTimes(NamedTuple):
     """One of the connections of a reader that reconnects."""
 
     begun_ns: int
@@ -118,7 +118,7 @@ class Reader:
     """Why the reading ended early."""
     traffic: Traffic | None = None
     """Over all its connections, where that was asked for."""
-    connections: tuple[Connection, ...] = ()
+    connections: tuple[ConnectionTimes, ...] = ()
     """Of a reader that reconnects, in their order: all that ended early, and the one that saw the stream's end."""
 
 

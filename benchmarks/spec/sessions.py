@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Params: TypeAlias = "Mapping[str, str | int | float]"
+ProducerParams: TypeAlias = "Mapping[str, str | int | float]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Messages:
+class MessagePlan:
     """What a client sends to its stream: the events of the producer `ticker`, each when it is due there."""
 
     ready_ns: int
@@ -18,19 +18,19 @@ class Messages:
     after the start of the trial's clock."""
     at_ns: int
     """When the schedule begins."""
-    params: Params
+    params: ProducerParams
     """Of `ticker`; seeded and pure, so that the echoes can be judged without a record of what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class SessionPlan:
     """A client that starts a stream at its time and reads it to its end."""
 
     at_ns: int
     """After the start of the trial's clock."""
     producer: str
-    params: Params
-    messages: Messages | None = None
+    params: ProducerParams
+    messages: MessagePlan | None = None
 
     @property
     def schedule_ns(self) -> int:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from streamlanes.benchmarks.spec.sessions import Session
+from streamlanes.benchmarks.spec.sessions import SessionPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
     """Start streams open loop, each at its time whatever has become of the others, and read each to its end."""
 
-    sessions: tuple[Session, ...]
-    warm_up: Session | None = None
+    sessions: tuple[SessionPlan, ...]
+    warm_up: SessionPlan | None = None
     """Held before the clock starts, so that the first measured one isn't the first."""
     settle: float = 0.0
     """Seconds from the start of the clock to the window's; sessions may be started before it."""
@@ -21,7 +21,7 @@ class Sessions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Rereading:
     """Read a shared stream that is complete from its start to its end, again and again, over one connection."""
 
     stream: str
@@ -29,7 +29,7 @@ class Again:
     """The stream is complete when its head is this offset; the clock starts then."""
     seconds: float
     """The stream is read again until so much time is measured."""
-    task: Literal["again"] = "again"
+    task: Literal["rereading"] = "rereading"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +68,4 @@ class Audience:
     task: Literal["audience"] = "audience"
 
 
-Task: TypeAlias = Sessions | Again | Audience
+Task: TypeAlias = Sessions | Rereading | Audience

@@ -28,7 +28,7 @@ class TraceError(Exception):
     """The file isn't a trace; the message names it, the line, and what was expected there."""
 
 
-class Request(NamedTuple):
+class TracedRequest(NamedTuple):
     """One session to start."""
 
     at_ns: int
@@ -41,7 +41,7 @@ class Trace:
     """Requests in the order of their times, and what was done to the file to get them."""
 
     file: str
-    requests: tuple[Request, ...]
+    requests: tuple[TracedRequest, ...]
     skipped: int
     """Requests that generated no token: there is nothing to stream, so no session is started for them."""
     out_of_order: int
@@ -68,7 +68,7 @@ def read_trace(path: Path, *, speed: float = 1.0, limit: int | None = None) -> T
     if not any(request.tokens for request in taken):
         raise TraceError(f"{path}: there is no request with a token in it; nothing to stream")
     start = taken[0].at_ns
-    requests = tuple(Request(round((at - start) / speed), tokens) for at, tokens in taken if tokens)
+    requests = tuple(TracedRequest(round((at - start) / speed), tokens) for at, tokens in taken if tokens)
     return Trace(file=str(path), requests=requests, skipped=len(taken) - len(requests), out_of_order=out_of_order)
 
 
@@ -81,14 +81,14 @@ def _columns(path: Path, header: list[str]) -> Mapping[str, int]:
     return {name: names.index(name) for name in COLUMNS}
 
 
-def _request(where: str, row: list[str], columns: Mapping[str, int], width: int) -> Request:
+def _request(where: str, row: list[str], columns: Mapping[str, int], width: int) -> TracedRequest:
     if len(row) != width:
         raise TraceError(f"{where}: expected {width} fields, found {len(row)}")
     _count(where, "ContextTokens", row[columns["ContextTokens"]])
     tokens = _count(where, "GeneratedTokens", row[columns["GeneratedTokens"]])
     if tokens > MAX_TOKENS:
         raise TraceError(f"{where}: GeneratedTokens is {tokens}; the tokens producer makes {MAX_TOKENS} at most")
-    return Request(_time(where, row[columns["TIMESTAMP"]]), tokens)
+    return TracedRequest(_time(where, row[columns["TIMESTAMP"]]), tokens)
 
 
 def _count(where: str, column: str, text: str) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 
 from streamlanes.benchmarks.spec.expected import Expected, expect
 from streamlanes.benchmarks.spec.interleaving import Turns
-from streamlanes.benchmarks.spec.sessions import Params, Session
+from streamlanes.benchmarks.spec.sessions import ProducerParams, SessionPlan
 from streamlanes.benchmarks.spec.tasks import Audience, Task
 
 Point: TypeAlias = "Mapping[str, float]"
@@ -21,7 +21,7 @@ def told(point: Point, between: str = ", ") -> str:
     return between.join(f"{name}={value:g}" for name, value in point.items())
 
 
-class Finding(Protocol):
+class TrialFinding(Protocol):
     """What a trial came to, as far as the next one depends on it."""
 
     @property
@@ -65,7 +65,7 @@ class Workload:
     """Where in a sweep."""
     deadline: float = 0.0
     """Seconds from due to received, for goodput."""
-    stream: Session | None = None
+    stream: SessionPlan | None = None
     """Started for an audience; its first event is due as `expected` says, so that the readers are there by then."""
     opens: float = 0.0
     """Seconds from the stream's creation to when the window begins."""
@@ -78,13 +78,13 @@ class Workload:
     options: Sequence[str] = ()
     """Of `streamlanes serve`."""
     network: Network | None = None
-    then: Callable[[Finding], Workload | None] | None = None
+    then: Callable[[TrialFinding], Workload | None] | None = None
     """What is to be run next on the same lane, now that this has come of it: a search goes on."""
 
 
-def to_an_audience(kind: str, task: Audience, params: Params) -> Workload:
+def to_an_audience(kind: str, task: Audience, params: ProducerParams) -> Workload:
     """Return the trial of one stream of `ticker`'s, read by *task*'s readers, up to when its last event is due."""
-    stream = Session(at_ns=0, producer="ticker", params=params)
+    stream = SessionPlan(at_ns=0, producer="ticker", params=params)
     (expected,) = expect([stream])
     return Workload(kind=kind, task=task, expected=(expected,), duration=expected.duration_ns / 1e9, stream=stream)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.spec.contestant import Role
-from streamlanes.benchmarks.spec.records import Started
+from streamlanes.benchmarks.spec.records import StartedStream
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import Server, serving, start
 from streamlanes.producers.wire import SSE
@@ -43,7 +43,7 @@ class Contestant(Protocol):
         """Run a server for one trial, its journal in *folder*. Raises ProcessError if it doesn't get ready."""
         ...
 
-    def start(self, server: Server, workload: Workload) -> Started:
+    def start(self, server: Server, workload: Workload) -> StartedStream:
         """Start the stream of an audience. Raises ProcessError."""
         ...
 
@@ -64,7 +64,7 @@ class Lane:
         with serving(folder, where, options) as server:
             yield server
 
-    def start(self, server: Server, workload: Workload) -> Started:
+    def start(self, server: Server, workload: Workload) -> StartedStream:
         return start(server.url, self.lane, workload)
 
     def again(self) -> Lane:
@@ -94,5 +94,5 @@ class Floor:
         with serving(folder, where, workload.options, ("streamlanes.benchmarks.servers.floor",)) as server:
             yield server
 
-    def start(self, server: Server, workload: Workload) -> Started:
+    def start(self, server: Server, workload: Workload) -> StartedStream:
         return start(server.url, self.lane, workload)

@@ -16,7 +16,7 @@ import httpx
 
 from streamlanes.benchmarks.engine.connections.http import refusal
 from streamlanes.benchmarks.machine.processes import Child, Placement, ProcessError, child
-from streamlanes.benchmarks.spec.records import Started
+from streamlanes.benchmarks.spec.records import StartedStream
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.producers.errors import InvalidCursor
 from streamlanes.producers.events import Cursor
@@ -80,7 +80,7 @@ def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placem
         return stack.enter_context(pacer), stack.enter_context(server)
 
 
-def start(url: str, lane: str, workload: Workload, headers: Mapping[str, str] | None = None) -> Started:
+def start(url: str, lane: str, workload: Workload, headers: Mapping[str, str] | None = None) -> StartedStream:
     """Start the stream of an audience on the server at *url*. Raises ProcessError."""
     session = workload.stream
     if session is None:
@@ -95,4 +95,4 @@ def start(url: str, lane: str, workload: Workload, headers: Mapping[str, str] | 
         link = urljoin(url, started["links"][lane])
     except (httpx.HTTPError, KeyError, TypeError, ValueError, InvalidCursor) as error:
         raise ProcessError(f"POST /start: {error!r}") from error
-    return Started(url=link, epoch=epoch, events=workload.expected[0].events)
+    return StartedStream(url=link, epoch=epoch, events=workload.expected[0].events)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
 from streamlanes.benchmarks.engine import shard
@@ -58,9 +59,26 @@ class Processes(Executor):
         context = multiprocessing.get_context("spawn")
         initargs = (os.getpid(), self._cpus, context.Barrier(self._count))
         pool = ProcessPoolExecutor(self._count, context, initializer=_settle_in, initargs=initargs)
-        for ready in [pool.submit(_nothing) for _ in range(self._count)]:
+        with _hidden_main():
+            started = [pool.submit(_nothing) for _ in range(self._count)]
+        for ready in started:
             ready.result()
         return pool
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Let processes start without the caller's main module until the block ends.
+
+    A new process imports that first, and so a script without `if __name__ == "__main__"` would compare again in it.
+    Workers take nothing from there.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager

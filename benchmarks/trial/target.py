@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from streamlanes.benchmarks.machine.environment import Environment
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.spec.contestant import Role
-from streamlanes.benchmarks.spec.records import Started
+from streamlanes.benchmarks.spec.records import StartedStream
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.contestants import Contestant
 from streamlanes.benchmarks.trial.server import Server, start
@@ -55,7 +55,7 @@ class Target:
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
         yield Server(self.url, None, journaled=False, headers=self.headers)
 
-    def start(self, server: Server, workload: Workload) -> Started:
+    def start(self, server: Server, workload: Workload) -> StartedStream:
         return start(server.url, self.lane, workload, server.headers)
 
 

@@ -14,8 +14,8 @@ from typing import Concatenate, Final, NamedTuple, ParamSpec, Self
 
 from streamlanes.benchmarks.machine import clocks
 from streamlanes.benchmarks.machine.processes import Placement, ProcessError
-from streamlanes.benchmarks.spec.records import Spec, Started, Trial, dump_spec, write_record, write_trial
-from streamlanes.benchmarks.spec.tasks import Again, Sessions
+from streamlanes.benchmarks.spec.records import Spec, StartedStream, Trial, dump_spec, write_record, write_trial
+from streamlanes.benchmarks.spec.tasks import Rereading, Sessions
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial import shards
 from streamlanes.benchmarks.trial.contestants import Contestant
@@ -59,7 +59,7 @@ class Site:
     shards: int = 1
 
 
-class Place(NamedTuple):
+class Assignment(NamedTuple):
     """One of the trials that are run side by side."""
 
     plan: TrialPlan
@@ -71,10 +71,10 @@ class Place(NamedTuple):
 
 def run_trial(plan: TrialPlan, folder: Path, site: Site, progress: Callable[[float], None]) -> None:
     """Run *plan* and leave the raw results in *folder*; see `run_together`."""
-    run_together([Place(plan, folder, site)], progress)
+    run_together([Assignment(plan, folder, site)], progress)
 
 
-def run_together(places: Sequence[Place], progress: Callable[[float], None]) -> None:
+def run_together(places: Sequence[Assignment], progress: Callable[[float], None]) -> None:
     """Run trials side by side; *progress* is told how many seconds they have been going on.
 
     Their schedules begin at the same time. A server or an engine that doesn't do its part is a result too: the fault is
@@ -210,9 +210,9 @@ def _between(workload: Workload, server: Server, folder: Path, site: Site) -> It
 def _specs(plan: TrialPlan, server: Server, count: int, begin: float) -> list[Spec]:
     """Start what has to be started, and return what each shard is to do. The schedule begins at Unix time *begin*."""
     workload = plan.workload
-    if isinstance(workload.task, Again):
+    if isinstance(workload.task, Rereading):
         count = 1  # one connection at a time
-    started: Started | None = None
+    started: StartedStream | None = None
     begins_at: float | None = None
     if workload.stream is not None:
         begins_at = begin + workload.opens

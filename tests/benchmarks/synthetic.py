@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.experiment.scenario import Scenario
@@ -27,7 +27,7 @@ BLANK: Final = Result(
     point={},
     readers=1,
     events=1_000,
-    verdict=Verdict(),
+    correctness=Correctness(),
     overloaded=False,
     window_ns=1_500_000_000,
     figures={},

@@ -32,7 +32,7 @@ from streamlanes.benchmarks.machine.processes import placement
 from streamlanes.benchmarks.report.comparison import compare
 from streamlanes.benchmarks.servers.null import LANES, STREAM
 from streamlanes.benchmarks.spec.records import Spec
-from streamlanes.benchmarks.spec.tasks import Again
+from streamlanes.benchmarks.spec.tasks import Rereading
 from streamlanes.benchmarks.spec.workload import Network, Workload
 from streamlanes.benchmarks.trial.contestants import Lane
 from streamlanes.benchmarks.trial.server import serving
@@ -131,7 +131,7 @@ def test_a_stall_is_charged_to_every_event_that_it_delayed(site: Site, tmp_path:
         stalls: list[float] = []
         result = measured(dataclasses.replace(workload, network=freezing(workload, stalls)), site, folder)
         (stall,) = stalls
-        assert result.verdict.ok, result.verdict.faults()
+        assert result.correctness.ok, result.correctness.faults()
         assert not result.overloaded  # it has caught up long before the end
         assert result.figures["latency_max_ms"] == pytest.approx(stall * 1e3, rel=0.1)
         assert result.figures["latency_p90_ms"] == pytest.approx(0.8 * stall * 1e3, rel=0.1)
@@ -176,7 +176,7 @@ def test_a_lane_that_is_5_ms_later_comes_out_5_ms_later(site: Site, tmp_path: Pa
 @pytest.mark.usefixtures("faulty")
 def test_a_lane_that_drops_one_event_in_a_hundred_has_no_figures(site: Site, tmp_path: Path) -> None:
     result = measured(broadcast(1.0), site, tmp_path / "lossy", "lossy")
-    assert result.verdict.lost == 4 * RATE // 100
+    assert result.correctness.lost == 4 * RATE // 100
     assert (result.figures, result.histograms, result.heat) == ({}, {}, None)
 
 
@@ -193,7 +193,7 @@ def few_open_files() -> Iterator[None]:
 def test_500_connections_from_one_shard(tmp_path: Path) -> None:
     with processes(1, None) as engine:
         result = measured(broadcast(1.0, readers=500, rate=4), Site(placement(), engine), tmp_path / "many")
-    assert result.verdict.ok, result.verdict.faults()
+    assert result.correctness.ok, result.correctness.faults()
     assert (result.readers, result.events) == (500, 500 * 4)
 
 
@@ -203,7 +203,7 @@ def test_5000_connections_from_one_shard(site: Site, tmp_path: Path) -> None:
     began = time.monotonic()
     result = measured(broadcast(4.0, readers=5_000, rate=1), site, tmp_path / "many")
     print(f"5,000 connections: {time.monotonic() - began:.1f} s, {result.figures}")  # noqa: T201 (for `pytest -s`)
-    assert result.verdict.ok, result.verdict.faults()
+    assert result.correctness.ok, result.correctness.faults()
     assert (result.readers, result.events) == (5_000, 5_000 * 4)
 
 
@@ -212,7 +212,7 @@ def ratio(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     """Give what multiple of a lane's saturated rate the engine takes from the null server."""
     part = Saturated(events=20_000, seconds=0.3)
     (workload,) = part.workloads(seed=1, round_number=1)
-    task = Again(stream=STREAM, events=part.events, seconds=part.seconds)
+    task = Rereading(stream=STREAM, events=part.events, seconds=part.seconds)
 
     def rate(lane: str, url: str, pid: int | None) -> float:
         spec = Spec(url=url, lane=lane, reader=LANES[lane], server_pid=pid, deadline=20.0, task=task)
@@ -264,7 +264,7 @@ def test_a_lane_against_itself_is_not_told_to_differ(site: Site, tmp_path: Path)
             for name in (("sse", "sse~again") if number % 2 else ("sse~again", "sse"))
         ]
         results = [measured_plan(plan, site, folder / plan.name) for plan in trials]
-        assert all(result.verdict.ok for result in results)
+        assert all(result.correctness.ok for result in results)
         (ratio,) = compare(results, ["sse"], metrics=["server_us_per_event"]).entries
         assert (ratio.lane, ratio.rounds) == ("sse~again", 3)
         assert ratio.low <= 1 <= ratio.high, f"{ratio.ratio:.3f}, {ratio.low:.3f} to {ratio.high:.3f}"
@@ -276,7 +276,7 @@ def test_a_lane_against_itself_is_not_told_to_differ(site: Site, tmp_path: Path)
 def test_the_engines_own_lag_is_known(site: Site, tmp_path: Path) -> None:
     (workload,) = Calibration(seconds=0.5, readers=2, deliveries=400).workloads(seed=1, round_number=1)
     result = measured(workload, site, tmp_path / "calibration")
-    assert result.verdict.ok, result.verdict.faults()
+    assert result.correctness.ok, result.correctness.faults()
     assert 0 < result.figures["engine_lag_p50_ms"] < 50
     assert {name for name in result.figures if name.startswith(("latency", "server"))} == set()
 

@@ -14,7 +14,7 @@ import pytest
 from distributed import LocalCluster
 
 from streamlanes.benchmarks.analysis import recorded
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.engine import wires as engine_wires
 from streamlanes.benchmarks.experiment import results
@@ -129,7 +129,7 @@ def test_all_lanes(tmp_path: Path, scenario: Path) -> None:
     assert {(result.kind, result.lane) for result in finished} == {
         (kind, lane) for kind in ("load", "saturated") for lane in PRODUCT_LANES
     }
-    assert all(result.verdict == Verdict() for result in finished)
+    assert all(result.correctness == Correctness() for result in finished)
     assert {result.events for result in finished if result.kind == "load"} == {200}
     for result in finished:
         assert result.figures["server_us_per_event"] > 0
@@ -178,11 +178,11 @@ def test_faulty_lanes_are_refused(tmp_path: Path, scenario: Path) -> None:
     assert "lossy, load, round 1: 5 lost" in done.stdout
     assert "the server closed the connection before the end" in " ".join(done.stdout.split())
     by_lane = {(result.kind, result.lane): result for result in results.read(out)[1]}
-    assert by_lane["load", "lossy"].verdict == Verdict(lost=5)
+    assert by_lane["load", "lossy"].correctness == Correctness(lost=5)
     assert not by_lane["load", "lossy"].figures
-    assert by_lane["saturated", "lossy"].verdict == Verdict(lost=by_lane["saturated", "lossy"].readers)
-    assert by_lane["load", "cutting"].verdict.failures
-    assert by_lane["load", "ndjson"].verdict == Verdict()
+    assert by_lane["saturated", "lossy"].correctness == Correctness(lost=by_lane["saturated", "lossy"].readers)
+    assert by_lane["load", "cutting"].correctness.failures
+    assert by_lane["load", "ndjson"].correctness == Correctness()
 
 
 def test_round_trips(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_round_trips(tmp_path: Path) -> None:
     assert (header.scenario.parts["rtt"]["rounds"], header.scenario.parts["rtt"]["rate"]) == (1, 100)
     assert {(result.kind, result.lane) for result in finished} == {("rtt", "ws"), ("rtt", "poll")}
     for result in finished:
-        assert (result.readers, result.events, result.verdict) == (3, 60, Verdict())
+        assert (result.readers, result.events, result.correctness) == (3, 60, Correctness())
         assert result.overloaded or {*result.histograms} == {"rtt", "send_lag", "held", "up", "down"}
         assert (out / "raw" / result.trial / "sends-0.bin.gz").is_file()
     for lane in ("ws", "poll"):
@@ -217,7 +217,7 @@ def test_an_audience_of_every_size_gets_everything_once(tmp_path: Path) -> None:
     finished = sorted(trials, key=lambda result: result.readers)
     assert [result.point for result in finished] == [{"readers": 2, "rate": 200}, {"readers": 5, "rate": 80}]
     for result, events, warm_up in zip(finished, (150, 60), (51, 21), strict=True):  # of the stream
-        assert (result.events, result.verdict) == (result.readers * events, Verdict())
+        assert (result.events, result.correctness) == (result.readers * events, Correctness())
         if not result.overloaded:
             assert result.samples["latency"] == events - warm_up
             assert len(Histogram.decode(result.histograms["latency"])) == result.readers * (events - warm_up)
@@ -255,7 +255,7 @@ def test_shards_on_a_cluster(tmp_path: Path, scenario: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     for result in results.read(out)[1]:
-        assert result.verdict == Verdict()
+        assert result.correctness == Correctness()
         shards = recorded.read(out / "raw" / result.trial).engines
         assert len(shards) == (2 if result.kind == "load" else 1)
         if result.kind == "load":
@@ -277,7 +277,7 @@ def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "lossy, rtt, round 1: 2 lost" in done.stdout
     (result,) = results.read(out)[1]
-    assert (result.verdict, result.figures) == (Verdict(lost=2), {})
+    assert (result.correctness, result.figures) == (Correctness(lost=2), {})
 
 
 def test_a_lane_without_a_way_up_is_told() -> None:

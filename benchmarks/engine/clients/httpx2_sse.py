@@ -13,7 +13,7 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-from streamlanes.benchmarks.engine.decoding.decoder import Fault, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Position, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
 from streamlanes.producers.errors import InvalidCursor
@@ -32,7 +32,7 @@ class Httpx2Reader:
         self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
     ) -> None:
         recorder.times_connect = False
-        place = Place()
+        place = Position()
         headers = {**http.headers, "Accept": "text/event-stream, application/problem+json"}
         try:
             async with (
@@ -49,17 +49,17 @@ class Httpx2Reader:
                         place.meet(epoch.encode())
                         recorder.take_one(received_ns, offset, event.data.encode())
         except (httpx2.HTTPError, InvalidCursor) as error:
-            raise Fault(str(error) or type(error).__name__) from error
+            raise ReadingFailed(str(error) or type(error).__name__) from error
         finally:
             recorder.close(place)
         if place.outcome is None:
-            raise Fault("the server closed the connection before the end")
+            raise ReadingFailed("the server closed the connection before the end")
 
 
 async def _check(response: httpx2.Response) -> None:
     if response.status_code != HTTPStatus.OK:
         body = (await response.aread())[:400].decode(errors="replace")
-        raise Fault(f"{response.status_code}, not {HTTPStatus.OK:d}: {body}")
+        raise ReadingFailed(f"{response.status_code}, not {HTTPStatus.OK:d}: {body}")
 
 
 @cache

@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes import clients
-from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
 from streamlanes.clients import Client, Options
@@ -44,7 +44,7 @@ class OwnReader:
                     recorder.take_one(time.monotonic_ns(), event.offset, event.data.encode())
                 recorder.outcome = stream.outcome
         except StreamError as error:
-            raise Fault(str(error)) from error
+            raise ReadingFailed(str(error)) from error
 
 
 READERS: Final = tuple(OwnReader(client) for client in clients.discover().values())

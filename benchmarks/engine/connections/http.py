@@ -8,7 +8,7 @@ from typing import Final
 
 import aiohttp
 
-from streamlanes.benchmarks.engine.decoding.decoder import Fault, Lost
+from streamlanes.benchmarks.engine.decoding.decoder import Lost, ReadingFailed
 from streamlanes.benchmarks.engine.kernel_times import StampedRecorder
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.traffic import Meter
@@ -26,11 +26,11 @@ LIMITS: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_ENTITY_TOO_LAR
 
 
 async def check(response: aiohttp.ClientResponse, status: HTTPStatus) -> None:
-    """Raise Fault (Lost, if it may be different soon), with what the server says of it, unless *status* came."""
+    """Raise ReadingFailed (Lost, if it may be different soon), with what the server says, unless *status* came."""
     if response.status != status:
         body = (await response.content.read(400)).decode(errors="replace")
         route = response.url.parts[1]  # what follows may be a session's id, which is a secret
-        kind = Lost if response.status in UNAVAILABLE else Fault
+        kind = Lost if response.status in UNAVAILABLE else ReadingFailed
         raise kind(refusal(f"{response.method} /{route}", response.status, status, body))
 
 

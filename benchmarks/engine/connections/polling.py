@@ -19,7 +19,7 @@ from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.http import UNAVAILABLE
 from streamlanes.benchmarks.engine.connections.upgrade import READ_AHEAD, Feed
-from streamlanes.benchmarks.engine.decoding.decoder import Fault, Lost
+from streamlanes.benchmarks.engine.decoding.decoder import Lost, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([0-9]{3})[ \r]")
@@ -37,8 +37,8 @@ class Poller:
     """What follows a request's line, always the same."""
 
     async def get(self, target: str) -> bytes:
-        """Return the body of a response with 200 and a length, which polls have. Raises Fault (Lost, where another
-        connection may do better).
+        """Return the body of a response with 200 and a length, which polls have. Raises ReadingFailed (Lost, where
+        another connection may do better).
         """
         self.transport.write(b"GET %b HTTP/1.1\r\n%b" % (target.encode(), self.head))
         head = await self.content.readuntil(b"\r\n\r\n")
@@ -46,14 +46,14 @@ class Poller:
             raise Lost(CLOSED)
         status, length = _STATUS.match(head), _LENGTH.search(head)
         if status is None or length is None:
-            raise Fault(f"not a response that has a length: {head[:200]!r}")
+            raise ReadingFailed(f"not a response that has a length: {head[:200]!r}")
         try:
             body = await self.content.readexactly(int(length[1]))
         except asyncio.IncompleteReadError:
             raise Lost(CLOSED) from None
         if int(status[1]) != HTTPStatus.OK:
             route = target.split("/")[1]  # what follows may be a session's id, which is a secret
-            kind = Lost if int(status[1]) in UNAVAILABLE else Fault
+            kind = Lost if int(status[1]) in UNAVAILABLE else ReadingFailed
             raise kind(f"GET /{route}: {int(status[1])}, not 200: {body[:400].decode(errors='replace')}")
         return body
 

@@ -18,7 +18,7 @@ from aiohttp.http import WebSocketWriter
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.http import check
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault, Lost, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Lost, Position, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.gathering import gather
 from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
 from streamlanes.benchmarks.engine.recorder import Recorder
@@ -77,7 +77,7 @@ class Socket:
 async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socket]:
     """Open a WebSocket without extensions at *url* (http), and drop its connection at the end of the block.
 
-    Raises Fault if the server refuses, and what aiohttp raises.
+    Raises ReadingFailed if the server refuses, and what aiohttp raises.
     """
     key = base64.b64encode(secrets.token_bytes(16))
     headers = {
@@ -93,7 +93,7 @@ async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socke
         connection = response.connection
         protocol = None if connection is None else connection.protocol
         if protocol is None or protocol.transport is None or response.headers.get("Sec-WebSocket-Accept") != accept:
-            raise Fault("the server's WebSocket handshake is wrong")
+            raise ReadingFailed("the server's WebSocket handshake is wrong")
         content = aiohttp.StreamReader(protocol, READ_AHEAD, loop=asyncio.get_running_loop())
         protocol.set_parser(Feed(content), content)
         yield Socket(content, WebSocketWriter(protocol, protocol.transport, use_mask=True))
@@ -104,10 +104,10 @@ async def upgraded(http: aiohttp.ClientSession, url: URL) -> AsyncIterator[Socke
 class MessageDecoder(Protocol):
     """Turns messages into events."""
 
-    place: Place
+    place: Position
 
     def feed_all(self, messages: Iterable[bytes]) -> Events:
-        """Return the events in *messages*. Raises Fault."""
+        """Return the events in *messages*. Raises ReadingFailed."""
         ...
 
 
@@ -122,8 +122,8 @@ async def read_messages(
 ) -> None:
     """Read the stream at *url* from its start to its end, and send what *sender* has meanwhile.
 
-    With *to_close*, the server closes after the end, with 1000. Raises Fault (Lost, if the connection ended before
-    the stream), and what aiohttp raises.
+    With *to_close*, the server closes after the end, with 1000. Raises ReadingFailed (Lost, if the connection ended
+    before the stream), and what aiohttp raises.
     """
     frames = Frames()
     try:
@@ -144,4 +144,4 @@ async def read_messages(
     code, reason = frames.closed or (aiohttp.WSCloseCode.ABNORMAL_CLOSURE, "")
     if decoder.place.outcome is None or (to_close and code != aiohttp.WSCloseCode.OK):
         ended = f"the server closed the WebSocket with {code:d} ({reason[:200]})"
-        raise Lost(ended) if code in _LOST else Fault(ended)
+        raise Lost(ended) if code in _LOST else ReadingFailed(ended)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 
-class Fault(Exception):
+class ReadingFailed(Exception):
     """The server refused, cut the stream, or sent what the wire doesn't allow; the reader's record says which."""
 
 
-class Lost(Fault):
+class Lost(ReadingFailed):
     """The connection ended before the stream did, or isn't served for now: another one may do better."""
 
 
@@ -21,7 +21,7 @@ class Events(NamedTuple):
     """The JSON texts as they were on the wire, in their order: one by one, or several with a newline between them."""
 
 
-class Place:
+class Position:
     """What a decoder has learned of its stream besides the events."""
 
     def __init__(self) -> None:
@@ -31,25 +31,25 @@ class Place:
         """Events told to be gone; an unknown number counts as one."""
 
     def meet(self, epoch: bytes) -> None:
-        """Check that *epoch* is the stream's. Raises Fault."""
+        """Check that *epoch* is the stream's. Raises ReadingFailed."""
         if self.epoch and epoch != self.epoch:
-            raise Fault(f"an id of epoch {epoch.decode()!r} in a stream of epoch {self.epoch.decode()!r}")
+            raise ReadingFailed(f"an id of epoch {epoch.decode()!r} in a stream of epoch {self.epoch.decode()!r}")
         self.epoch = epoch
 
     def admit(self, epoch: bytes) -> None:
-        """Check that an event of *epoch* may come now. Raises Fault."""
+        """Check that an event of *epoch* may come now. Raises ReadingFailed."""
         if epoch != self.epoch:
             self.meet(epoch)
         if self.outcome is not None:
-            raise Fault("an event after the end")
+            raise ReadingFailed("an event after the end")
 
     def control(self, name: str, message: dict[str, object]) -> None:
-        """Take a control message. Raises Fault for one that isn't known, and for a refusal."""
+        """Take a control message. Raises ReadingFailed for one that isn't known, and for a refusal."""
         match name:
             case "open":
                 cursor = message.get("cursor")
                 if not isinstance(cursor, str):
-                    raise Fault("an open without a cursor")
+                    raise ReadingFailed("an open without a cursor")
                 self.meet(cursor.partition(":")[0].encode())
             case "ping":
                 pass
@@ -57,18 +57,18 @@ class Place:
                 missing = message.get("missing")
                 self.missing += missing if isinstance(missing, int) else 1
             case "refused":
-                raise Fault(f"the server refused a message: {message.get('reason')}")
+                raise ReadingFailed(f"the server refused a message: {message.get('reason')}")
             case "end":
                 self.outcome = str(message.get("outcome"))
             case _:
-                raise Fault(f"an unknown control message: {name[:40]!r}")
+                raise ReadingFailed(f"an unknown control message: {name[:40]!r}")
 
 
 class Decoder(Protocol):
     """Turns a streaming wire's bytes into events, however they are cut."""
 
-    place: Place
+    place: Position
 
     def feed(self, chunk: bytes) -> Events:
-        """Return the events that *chunk* completes. Raises Fault; so does an event after the end."""
+        """Return the events that *chunk* completes. Raises ReadingFailed; so does an event after the end."""
         ...

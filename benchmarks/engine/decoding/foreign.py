@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Fault, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed
 from streamlanes.producers.events import Outcome
 
 _EVENT = re.compile(rb'\{"n":([0-9]{1,18}),"text":"[^"\\]*"\}')
@@ -22,8 +22,8 @@ class ForeignDecoder:
 
     def __init__(self, awaited: int) -> None:
         if not awaited:
-            raise Fault("a stream of another server has no end that is told, and its length isn't known")
-        self.place = Place()
+            raise ReadingFailed("a stream of another server has no end that is told, and its length isn't known")
+        self.place = Position()
         self._awaited = awaited
 
     def feed_all(self, messages: Iterable[bytes]) -> Events:

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Final
 
-from streamlanes.benchmarks.engine.decoding.decoder import Fault, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Position, ReadingFailed
 
 _HEAD = rb'\{"id":"([0-9a-z]{1,16}):([0-9]{1,18})",(?:"type":"[A-Za-z0-9_.-]{1,64}",)?"data":'
 
@@ -23,8 +23,8 @@ EVENT_LINE: Final = re.compile(_HEAD + rb"(.*)\}\n")
 _EVENT = re.compile(_HEAD + rb"(.*)\}", re.DOTALL)
 
 
-def take_message(message: bytes, place: Place, offsets: list[int], data: list[bytes]) -> None:
-    """Add an event to *offsets* and *data*, or tell *place* of a control message. Raises Fault."""
+def take_message(message: bytes, place: Position, offsets: list[int], data: list[bytes]) -> None:
+    """Add an event to *offsets* and *data*, or tell *place* of a control message. Raises ReadingFailed."""
     event = _EVENT.fullmatch(message)
     if event is None:
         _take_control(message, place)
@@ -36,11 +36,11 @@ def take_message(message: bytes, place: Place, offsets: list[int], data: list[by
     data.append(value)
 
 
-def _take_control(message: bytes, place: Place) -> None:
+def _take_control(message: bytes, place: Position) -> None:
     try:
         value = json.loads(message)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict) or not isinstance(value.get("control"), str):
-        raise Fault(f"neither an event nor a control message: {message[:80]!r}")
+        raise ReadingFailed(f"neither an event nor a control message: {message[:80]!r}")
     place.control(value["control"], value)

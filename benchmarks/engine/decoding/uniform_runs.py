@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Position
 
 PIECE: Final = 4096
 """Bytes. What is left of a chunk when it has less than that is taken event by event, and so is a piece of this length
@@ -24,7 +24,7 @@ _POWERS: Final = 10 ** np.arange(18, dtype=np.int64)[::-1]
 """Of ten, for as many digits as an offset may have."""
 
 
-class Run(NamedTuple):
+class UniformRun(NamedTuple):
     """Events that came one after the other, each as long as the others."""
 
     epoch: bytes
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 class RecordDecoder(Protocol):
     """Decodes a stream of records that end in a separator."""
 
-    place: Place
+    place: Position
 
     def take(self, records: list[bytes], events: Events) -> None:
         """Add the events of *records*, without their separators, to *events*. Raises Fault."""
@@ -73,7 +73,7 @@ def take_runs(
     return buffer[place:]
 
 
-def find_run(buffer: bytes, place: int, event: re.Pattern[bytes]) -> Run | None:
+def find_run(buffer: bytes, place: int, event: re.Pattern[bytes]) -> UniformRun | None:
     """Return the run of SHORTEST events or more that begins at *place*; None: there is none.
 
     All of them match *event*, and lie in *buffer* as the first one does: they differ in the digits and the data only.
@@ -100,4 +100,4 @@ def find_run(buffer: bytes, place: int, event: re.Pattern[bytes]) -> Run | None:
     if np.count_nonzero(texts == ord("\n")) != count:  # a row that isn't one record
         return None
     offsets: list[int] = (numerals[:count] @ _POWERS[digits - digits_end :]).tolist()
-    return Run(first[1], offsets, texts.tobytes()[:-1], place + count * size)
+    return UniformRun(first[1], offsets, texts.tobytes()[:-1], place + count * size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 
 _TEXT: Final = 0x81
 _CLOSE: Final = 0x88
@@ -35,7 +35,7 @@ class Frames:
         self._parts: list[bytes] = []
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the text messages that *chunk* completes. Raises Fault for what the engine doesn't expect."""
+        """Return the text messages that *chunk* completes. Raises ReadingFailed for what the engine doesn't expect."""
         buffer = self._rest + chunk if self._rest else chunk
         messages: list[bytes] = []
         place, size = 0, len(buffer)
@@ -68,7 +68,7 @@ class Frames:
 
     def _take(self, first: int, payload: bytes, messages: list[bytes]) -> None:
         if self.closed is not None:
-            raise Fault("a WebSocket frame after the close")
+            raise ReadingFailed("a WebSocket frame after the close")
         if first == _CLOSE:
             code = int.from_bytes(payload[:2], "big") if payload else 1005
             self.closed = code, payload[2:].decode(errors="replace")
@@ -80,11 +80,11 @@ class Frames:
                 messages.append(b"".join(self._parts))
                 self._parts.clear()
         elif first != _PONG:
-            raise Fault(f"a WebSocket frame that begins with {first:#x}")
+            raise ReadingFailed(f"a WebSocket frame that begins with {first:#x}")
 
 
 def _extended(length: int) -> int:
-    """Return the size of the extended length. Raises Fault for a masked frame: a server's aren't."""
+    """Return the size of the extended length. Raises ReadingFailed for a masked frame: a server's aren't."""
     if length > 127:
-        raise Fault("a masked WebSocket frame from the server")
+        raise ReadingFailed("a masked WebSocket frame from the server")
     return 2 if length == 126 else 8

@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.polling import polling
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Position, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.json_message import EVENT_HEAD
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import POST, Sender, posting
@@ -28,7 +28,7 @@ class LongPollDecoder:
     """Takes whole responses, one after the other; `after` is the cursor to ask with next."""
 
     def __init__(self, after: str = "start") -> None:
-        self.place = Place()
+        self.place = Position()
         self.after = after
 
     def feed(self, body: bytes) -> Events:
@@ -36,7 +36,7 @@ class LongPollDecoder:
         data: list[bytes] = []
         text = body.decode(errors="replace")  # what isn't UTF-8 then fails the gate's checksum
         if not text.startswith(_START):
-            raise Fault(f"not a poll's response: {text[:80]!r}")
+            raise ReadingFailed(f"not a poll's response: {text[:80]!r}")
         position = len(_START)
         while head := EVENT_HEAD.match(text, position):
             epoch, offset = head.groups()
@@ -44,15 +44,15 @@ class LongPollDecoder:
             try:
                 _, end = _extent(text, head.end())
             except (ValueError, RecursionError) as error:
-                raise Fault(f"the data of event {offset} isn't JSON: {error}") from error
+                raise ReadingFailed(f"the data of event {offset} isn't JSON: {error}") from error
             offsets.append(int(offset))
             data.append(text[head.end() : end].encode())
             if text[end : end + 1] != "}":
-                raise Fault(f"event {offset} goes on after its data")
+                raise ReadingFailed(f"event {offset} goes on after its data")
             position = end + 2 if text.startswith(",{", end + 1) else end + 1
         rest = _END.fullmatch(text, position)
         if rest is None:
-            raise Fault(f"a poll's response goes wrong: {text[position : position + 80]!r}")
+            raise ReadingFailed(f"a poll's response goes wrong: {text[position : position + 80]!r}")
         self.place.meet(rest[1].encode())
         self.after = f"{rest[1]}:{rest[2]}"
         self.place.outcome = rest[3]

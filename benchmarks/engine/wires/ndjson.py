@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.body import read_body
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position
 from streamlanes.benchmarks.engine.decoding.json_message import EVENT_LINE, take_message
 from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, take_runs
 from streamlanes.benchmarks.engine.recorder import Recorder
@@ -20,7 +20,7 @@ class NDJSONDecoder:
     """Empty lines are allowed and mean nothing."""
 
     def __init__(self) -> None:
-        self.place = Place()
+        self.place = Position()
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Events:

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.body import read_body
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Fault, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, take_runs
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import POST, Sender
@@ -26,7 +26,7 @@ class SSEDecoder:
     """Lines may end in LF, CRLF or CR; the data of an event must be one line, since JSON text has no other."""
 
     def __init__(self) -> None:
-        self.place = Place()
+        self.place = Position()
         self._rest = b""
         self._after_cr = False
 
@@ -85,7 +85,7 @@ class SSEDecoder:
             return
         match = _ID.fullmatch(identity)
         if match is None:
-            raise Fault(f"an event without a cursor as its id: {block[:80]!r}")
+            raise ReadingFailed(f"an event without a cursor as its id: {block[:80]!r}")
         self._take_event(match[1], match[2], text, events)
 
     def _take_control(self, name: str, text: bytes) -> None:
@@ -94,7 +94,7 @@ class SSEDecoder:
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            raise Fault(f"the data of {name} isn't a JSON object: {text[:80]!r}")
+            raise ReadingFailed(f"the data of {name} isn't a JSON object: {text[:80]!r}")
         self.place.control(name, message)
 
 

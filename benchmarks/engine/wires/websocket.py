@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.upgrade import read_messages
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Place
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Position
 from streamlanes.benchmarks.engine.decoding.json_message import take_message
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import FRAME, Sender
@@ -20,7 +20,7 @@ class WebSocketDecoder:
     """A message is whole; `Frames` has seen to that."""
 
     def __init__(self) -> None:
-        self.place = Place()
+        self.place = Position()
 
     def feed(self, message: bytes) -> Events:
         return self.feed_all((message,))

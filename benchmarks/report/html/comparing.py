@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from streamlanes.benchmarks.report.html.model import Comparison, Group, Ratio, Row
+from streamlanes.benchmarks.report.html.model import ComparisonRow, ComparisonTable, Group, Ratio
 from streamlanes.benchmarks.report.html.numbers import times
 from streamlanes.benchmarks.report.html.style import Palette
 
@@ -32,7 +32,7 @@ class Line:
     remark: str
 
 
-def table(comparison: Comparison, palette: Palette) -> dict[str, object]:
+def table(comparison: ComparisonTable, palette: Palette) -> dict[str, object]:
     """Return what the template wants of a comparison."""
     return {
         "title": comparison.title,
@@ -51,7 +51,7 @@ def table(comparison: Comparison, palette: Palette) -> dict[str, object]:
     }
 
 
-def _line(row: Row, group: Group, palette: Palette) -> Line:
+def _line(row: ComparisonRow, group: Group, palette: Palette) -> Line:
     ratio = row.ratio
     interval = "" if ratio is None or ratio.low is None or ratio.high is None else _interval(ratio.low, ratio.high)
     return Line(

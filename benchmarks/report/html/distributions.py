@@ -19,7 +19,7 @@ from streamlanes.benchmarks.report.rows import COST
 from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
 
-Place: TypeAlias = tuple[str, tuple[tuple[str, float], ...]]
+KindPoint: TypeAlias = tuple[str, tuple[tuple[str, float], ...]]
 """A kind of trial and a point of it."""
 
 LATENCIES: Final = ("latency", "rtt")
@@ -33,7 +33,7 @@ COSTS: Final = (
 _SWEPT: Final = {"readers": "readers", "rate": "events per second offered", "offered": "deliveries per second offered"}
 
 
-def representative(places: Mapping[Place, Sequence[Result]]) -> Iterator[tuple[str, Place]]:
+def representative(places: Mapping[KindPoint, Sequence[Result]]) -> Iterator[tuple[str, KindPoint]]:
     """Yield for each kind of trial the point whose distributions are shown: the one that isn't of a sweep, or
     else the last that most lanes kept up with.
     """
@@ -44,12 +44,12 @@ def representative(places: Mapping[Place, Sequence[Result]]) -> Iterator[tuple[s
 
 def kept(results: Sequence[Result]) -> list[Result]:
     """Return the trials that have a latency: correct and not overloaded."""
-    return [result for result in results if result.verdict.ok and not result.overloaded]
+    return [result for result in results if result.correctness.ok and not result.overloaded]
 
 
 def counting(results: Sequence[Result], metric: Metric) -> list[Result]:
     """Return the trials whose figure counts: an overloaded lane has costs, and no latency."""
-    return kept(results) if metric.of_latency else [result for result in results if result.verdict.ok]
+    return kept(results) if metric.of_latency else [result for result in results if result.correctness.ok]
 
 
 def names(results: Sequence[Result]) -> list[str]:
@@ -58,7 +58,7 @@ def names(results: Sequence[Result]) -> list[str]:
 
 
 def spreads(
-    places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place], header: Header
+    places: Mapping[KindPoint, Sequence[Result]], shown: Mapping[str, KindPoint], header: Header
 ) -> Iterator[model.Spread]:
     """Yield the distributions of latency, kind by kind."""
     for kind, place in shown.items():
@@ -66,8 +66,8 @@ def spreads(
         name = next((name for name in LATENCIES if any(name in trial.histograms for trial in good)), None)
         if name is None:
             continue
-        spectrum: list[model.Line] = []
-        ecdf: list[model.Line] = []
+        spectrum: list[model.Curve] = []
+        ecdf: list[model.Curve] = []
         for lane in names(good):
             trials = [trial for trial in good if trial.lane == lane and name in trial.histograms]
             if trials:
@@ -84,26 +84,26 @@ def spreads(
         )
 
 
-def _spectrum(lane: str, merged: Histogram, samples: int) -> Iterator[model.Line]:
+def _spectrum(lane: str, merged: Histogram, samples: int) -> Iterator[model.Curve]:
     """Yield the percentiles that *samples* support, in steps that are even where nines are."""
     steps = [100 * (1 - 10 ** (-step / STEPS)) for step in range(6 * STEPS)]
     exact = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
     far = [value for value in steps if all(abs(value - at) > 1e-9 for at in exact)]
     at = [value for value in sorted([*far, *exact]) if is_supported(value, samples)]
     if at and len(merged):
-        yield model.Line(lane=lane, x=tuple(at), y=tuple(value / 1e6 for value in merged.percentiles(at)))
+        yield model.Curve(lane=lane, x=tuple(at), y=tuple(value / 1e6 for value in merged.percentiles(at)))
 
 
-def _ecdf(lane: str, merged: Histogram, samples: int) -> Iterator[model.Line]:
+def _ecdf(lane: str, merged: Histogram, samples: int) -> Iterator[model.Curve]:
     """Yield the shares from 0 to 1, as far as *samples* have such fractions."""
     if len(merged):
         steps = min(200, samples)
         shares = [step / steps for step in range(1, steps + 1)]
         times = merged.percentiles([share * 100 for share in shares])
-        yield model.Line(lane=lane, x=tuple(value / 1e6 for value in times), y=tuple(shares))
+        yield model.Curve(lane=lane, x=tuple(value / 1e6 for value in times), y=tuple(shares))
 
 
-def sweeps(places: Mapping[Place, Sequence[Result]]) -> Iterator[model.Sweep]:
+def sweeps(places: Mapping[KindPoint, Sequence[Result]]) -> Iterator[model.Sweep]:
     """Yield latency against load for each kind of trial that was made at several loads."""
     for kind in dict.fromkeys(kind for kind, _ in places):
         points = [place for place in places if place[0] == kind]
@@ -111,12 +111,12 @@ def sweeps(places: Mapping[Place, Sequence[Result]]) -> Iterator[model.Sweep]:
         if axis is None:
             continue
         at = sorted((dict(place[1])[axis], place) for place in points if axis in dict(place[1]))
-        trials = [trial for _, place in at for trial in places[place] if trial.verdict.ok]
+        trials = [trial for _, place in at for trial in places[place] if trial.correctness.ok]
         name = next((n for n in ("latency_p99_ms", "latency_p50_ms") if any(n in t.figures for t in trials)), None)
         if name is None:
             continue
-        lines: list[model.Line] = []
-        over: list[model.Line] = []
+        lines: list[model.Curve] = []
+        over: list[model.Curve] = []
         knees: list[tuple[str, float]] = []
         for lane in names(trials):
             line, beyond = _lane_of_sweep(lane, name, [(x, places[place]) for x, place in at])
@@ -143,21 +143,21 @@ def _swept(points: Sequence[Mapping[str, float]]) -> str | None:
 
 def _lane_of_sweep(
     lane: str, metric: str, at: Sequence[tuple[float, Sequence[Result]]]
-) -> tuple[model.Line, model.Line]:
+) -> tuple[model.Curve, model.Curve]:
     """Return a lane's latencies and the loads without: those that it didn't keep up with in half of its rounds."""
     points, over = [], []
     for x, results in at:
-        trials = [trial for trial in results if trial.lane == lane and trial.verdict.ok]
+        trials = [trial for trial in results if trial.lane == lane and trial.correctness.ok]
         values = [trial.figures[metric] for trial in kept(trials) if metric in trial.figures]
         if trials and sum(trial.overloaded for trial in trials) * 2 > len(trials):
             over.append(x)
         elif values:
             points.append((x, median(values)))
-    line = model.Line(lane=lane, x=tuple(x for x, _ in points), y=tuple(y for _, y in points))
-    return line, model.Line(lane=lane, x=tuple(over), y=())
+    line = model.Curve(lane=lane, x=tuple(x for x, _ in points), y=tuple(y for _, y in points))
+    return line, model.Curve(lane=lane, x=tuple(over), y=())
 
 
-def heats(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) -> Iterator[model.Heats]:
+def heats(places: Mapping[KindPoint, Sequence[Result]], shown: Mapping[str, KindPoint]) -> Iterator[model.Heats]:
     """Yield latency over time, kind by kind, all rounds added up."""
     for kind, place in shown.items():
         good = kept(places[place])
@@ -182,7 +182,7 @@ def _added(heats: Sequence[Heat]) -> Heat | None:
     return Heat(seconds=heats[0].seconds, milliseconds=heats[0].milliseconds, counts=counts)
 
 
-def costs(places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place]) -> Iterator[model.Cost]:
+def costs(places: Mapping[KindPoint, Sequence[Result]], shown: Mapping[str, KindPoint]) -> Iterator[model.Cost]:
     """Yield the costs that are known, one metric after the other."""
     for name in COSTS:
         metric = METRICS[name]
@@ -212,9 +212,9 @@ def _over_the_floor(bars: Sequence[model.Bar], floors: Collection[str]) -> list[
     return [replace(bar, note=f"{bar.value / floor.value:.1f} x {floor.lane}") for bar in bars]
 
 
-def recoveries(results: Sequence[Result]) -> Iterator[model.Recovery]:
+def recoveries(results: Sequence[Result]) -> Iterator[model.RecoveryTimeline]:
     """Yield each lane's first round under faults."""
     for lane in names(results):
-        first = next((r for r in results if r.lane == lane and r.verdict.ok and r.timeline is not None), None)
+        first = next((r for r in results if r.lane == lane and r.correctness.ok and r.timeline is not None), None)
         if first is not None and first.timeline is not None and first.timeline.delivered:
-            yield model.Recovery(lane=lane, timeline=first.timeline)
+            yield model.RecoveryTimeline(lane=lane, timeline=first.timeline)

@@ -51,7 +51,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ComparisonRow:
     """A lane in a comparison."""
 
     lane: str
@@ -73,11 +73,11 @@ class Group:
     meaning: str
     margin: float
     """A relative difference of this or less counts as none: 0.05."""
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class ComparisonTable:
     """The lanes of one workload, against one of them."""
 
     title: str
@@ -89,7 +89,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Curve:
     """Points of a lane, in the order of x. What they are is up to the figure."""
 
     lane: str
@@ -102,9 +102,9 @@ class Spread:
     """The distribution of one latency, lane by lane: a percentile spectrum and an ECDF."""
 
     title: str
-    spectrum: tuple[Line, ...]
+    spectrum: tuple[Curve, ...]
     """x: percentile, 0 to below 100, as far as the lane's samples support it; y: ms."""
-    ecdf: tuple[Line, ...]
+    ecdf: tuple[Curve, ...]
     """x: ms; y: share of deliveries that took no longer, 0 to 1."""
     deadline_ms: float | None = None
 
@@ -118,9 +118,9 @@ class Sweep:
     """"events per second offered", "readers"."""
     y_title: str
     """"p99 latency"."""
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     """y: ms, at the loads that the lane kept up with."""
-    overloaded: tuple[Line, ...] = ()
+    overloaded: tuple[Curve, ...] = ()
     """x: the loads that it did not keep up with; y is empty."""
     knees: tuple[tuple[str, float], ...] = ()
     """Lane and the highest load that it kept up with, where there was a higher one."""
@@ -165,7 +165,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recovery:
+class RecoveryTimeline:
     """One lane under the fault schedule."""
 
     lane: str
@@ -173,7 +173,7 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Redo:
     """How somebody who doubts it gets it anew."""
 
     command: str
@@ -199,14 +199,14 @@ class Report:
     twice: Mapping[str, str]
     """Names of the lanes that ran again, each with the lane that it is."""
     finding: Finding
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ComparisonTable, ...]
     refused: tuple[str, ...]
     """A sentence each: lane, round, and what was wrong."""
     spreads: tuple[Spread, ...]
     sweeps: tuple[Sweep, ...]
     heats: tuple[Heats, ...]
     costs: tuple[Cost, ...]
-    recoveries: tuple[Recovery, ...]
+    recoveries: tuple[RecoveryTimeline, ...]
     caveats: tuple[str, ...]
     environment: tuple[Fact, ...]
-    again: Again
+    redo: Redo

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from streamlanes.benchmarks.report.html.model import Bar, Cost, HeatMap, Line, Recovery, Spread, Sweep
+from streamlanes.benchmarks.report.html.model import Bar, Cost, Curve, HeatMap, RecoveryTimeline, Spread, Sweep
 from streamlanes.benchmarks.report.html.numbers import number, percentile, short
 from streamlanes.benchmarks.report.html.style import Palette, axis, layout_of, log_axis, vertical
 from streamlanes.producers.events import JSON
@@ -188,7 +188,7 @@ def cost(of: Cost, palette: Palette) -> Plot:
     )
 
 
-def recovery(of: Recovery, palette: Palette, faults: Mapping[str, int], most: float) -> Plot:
+def recovery(of: RecoveryTimeline, palette: Palette, faults: Mapping[str, int], most: float) -> Plot:
     """Return deliveries per second, reconnects below them, and the faults by their numbers; *most*: the axis' end."""
     line = of.timeline
     at = [short(line.seconds * (place + 0.5)) for place in range(len(line.delivered))]
@@ -216,7 +216,7 @@ def recovery(of: Recovery, palette: Palette, faults: Mapping[str, int], most: fl
     return Plot(title=of.lane, lane=of.lane, label=label, height=230, data=data, layout=layout)
 
 
-def _trace(line: Line, palette: Palette, hover: str, mode: str = "lines") -> dict[str, JSON]:
+def _trace(line: Curve, palette: Palette, hover: str, mode: str = "lines") -> dict[str, JSON]:
     return {
         "type": "scatter",
         "mode": mode,
@@ -235,17 +235,17 @@ def _nines(at: float) -> float:
     return -math.log10(1 - at / 100)
 
 
-def _half(line: Line) -> float:
+def _half(line: Curve) -> float:
     return next((x for x, y in zip(line.x, line.y, strict=True) if y >= 0.5), line.x[-1])
 
 
-def _y_at(lines: Sequence[Line], lane: str, x: float) -> float | None:
+def _y_at(lines: Sequence[Curve], lane: str, x: float) -> float | None:
     return next(
         (short(y) for line in lines if line.lane == lane for at, y in zip(line.x, line.y, strict=True) if at == x), None
     )
 
 
-def _at_common_percentile(lines: Sequence[Line]) -> str:
+def _at_common_percentile(lines: Sequence[Curve]) -> str:
     """Say what the lanes had at the highest printed percentile that all of them support."""
     shared = min(line.x[-1] for line in lines)
     at = max((tick for tick in NINES if tick <= shared), default=shared)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamlanes.benchmarks.report.html import plots
-from streamlanes.benchmarks.report.html.model import Heats, Line, Recovery, Report, Spread, Sweep
+from streamlanes.benchmarks.report.html.model import Curve, Heats, RecoveryTimeline, Report, Spread, Sweep
 from streamlanes.benchmarks.report.html.numbers import listed, number, percentile
 from streamlanes.benchmarks.report.html.plots import NINES, Plot
 from streamlanes.benchmarks.report.html.style import Palette
@@ -161,7 +161,7 @@ def _cost(report: Report, palette: Palette) -> Iterator[Figure]:
         )
 
 
-def _recovery(recoveries: Sequence[Recovery], palette: Palette) -> Iterator[Figure]:
+def _recovery(recoveries: Sequence[RecoveryTimeline], palette: Palette) -> Iterator[Figure]:
     if not recoveries:
         return
     names = list(dict.fromkeys(name for of in recoveries for _, name in of.timeline.faults))
@@ -179,9 +179,9 @@ def _recovery(recoveries: Sequence[Recovery], palette: Palette) -> Iterator[Figu
     )
 
 
-def _lanes(lines: Sequence[Line]) -> tuple[str, ...]:
+def _lanes(lines: Sequence[Curve]) -> tuple[str, ...]:
     return tuple(line.lane for line in lines)
 
 
-def _value(line: Line, at: float) -> str:
+def _value(line: Curve, at: float) -> str:
     return next((number(y) for x, y in zip(line.x, line.y, strict=True) if x >= at), "")

@@ -12,9 +12,9 @@ from streamlanes.benchmarks.machine.environment import Environment
 from streamlanes.benchmarks.report.comparison import Comparison as Entry
 from streamlanes.benchmarks.report.comparison import Comparisons
 from streamlanes.benchmarks.report.html import distributions, model, words
-from streamlanes.benchmarks.report.html.again import again
-from streamlanes.benchmarks.report.html.distributions import Place, counting, names, representative
+from streamlanes.benchmarks.report.html.distributions import KindPoint, counting, names, representative
 from streamlanes.benchmarks.report.html.numbers import listed, number
+from streamlanes.benchmarks.report.html.redo import redo
 from streamlanes.benchmarks.report.html.words import PRINCIPAL
 from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
@@ -26,12 +26,12 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
     read = [result for result in results if result.role is not Role.ALONE]  # nobody's lane: the tables have its cost
     lanes = tuple(dict.fromkeys([*header.scenario.lanes, *(result.lane for result in read)]))
     ordered = sorted(read, key=lambda result: (lanes.index(result.lane), result.round))
-    places: dict[Place, list[Result]] = {}
+    places: dict[KindPoint, list[Result]] = {}
     for result in ordered:
         places.setdefault((result.kind, tuple(result.point.items())), []).append(result)
     shown = dict(representative(places))
     sweeps = tuple(distributions.sweeps(places))
-    refused = [result for result in ordered if not result.verdict.ok]
+    refused = [result for result in ordered if not result.correctness.ok]
     return model.Report(
         title=header.scenario.name,
         started=header.started.replace("T", " ")[:16] + " UTC",
@@ -47,7 +47,7 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         ),
         comparisons=tuple(_comparisons(places, shown, comparisons.entries)),
         refused=tuple(
-            f"{result.lane}, {_where(result, places)}, round {result.round}: {result.verdict.faults()} "
+            f"{result.lane}, {_where(result, places)}, round {result.round}: {result.correctness.faults()} "
             f"(raw/{result.trial})"
             for result in refused
         ),
@@ -58,7 +58,7 @@ def view(header: Header, results: Sequence[Result], comparisons: Comparisons, do
         recoveries=tuple(distributions.recoveries(ordered)),
         caveats=tuple(doubts),
         environment=(*_target(header.target), *_environment(header.environment)),
-        again=again(header, results),
+        redo=redo(header, results),
     )
 
 
@@ -71,12 +71,12 @@ def _facts(header: Header, results: Sequence[Result], lanes: Sequence[str]) -> I
     yield model.Fact(name="seed", value=str(header.scenario.seed))
 
 
-def _where(result: Result, places: Mapping[Place, Sequence[Result]]) -> str:
+def _where(result: Result, places: Mapping[KindPoint, Sequence[Result]]) -> str:
     several = sum(kind == result.kind for kind, _ in places) > 1
     return words.place(result.kind, dict(result.point), several=several).lower()
 
 
-def _loads(places: Mapping[Place, Sequence[Result]], sweeps: Sequence[model.Sweep]) -> Iterator[str]:
+def _loads(places: Mapping[KindPoint, Sequence[Result]], sweeps: Sequence[model.Sweep]) -> Iterator[str]:
     """Yield a sentence on the lanes that were overloaded, and one on what each could bear where that was varied."""
     for place, trials in places.items():
         several = sum(kind == place[0] for kind, _ in places) > 1
@@ -90,7 +90,7 @@ def _loads(places: Mapping[Place, Sequence[Result]], sweeps: Sequence[model.Swee
             yield f"{sweep.title}: of the loads tried, in {sweep.x_title}, lanes kept up at most so: {listed(knees)}."
 
 
-def _leading(entries: Sequence[Entry], shown: Iterable[Place]) -> list[Entry]:
+def _leading(entries: Sequence[Entry], shown: Iterable[KindPoint]) -> list[Entry]:
     """Return, of each metric, the comparisons of the first kind of trial that has it: those that words are made of."""
     leading: dict[str, list[Entry]] = {}
     for kind, point in shown:
@@ -109,8 +109,8 @@ def _counted(some: Sequence[Result], of: Sequence[Result]) -> list[str]:
 
 
 def _comparisons(
-    places: Mapping[Place, Sequence[Result]], shown: Mapping[str, Place], entries: Sequence[Entry]
-) -> Iterator[model.Comparison]:
+    places: Mapping[KindPoint, Sequence[Result]], shown: Mapping[str, KindPoint], entries: Sequence[Entry]
+) -> Iterator[model.ComparisonTable]:
     """Yield what people choose by, kind by kind; then, to be opened, the rest."""
     for folded in (False, True):
         for place, trials in places.items():
@@ -130,7 +130,7 @@ def _comparisons(
             ]
             if names:
                 title = words.place(kind, dict(point), several=several)
-                yield model.Comparison(
+                yield model.ComparisonTable(
                     title=f"{title}: {'further metrics' if principal else 'all metrics'}" if folded else title,
                     baseline=here[0].reference if here else "",
                     groups=tuple(_group(METRICS[name], trials, here) for name in names),
@@ -154,9 +154,11 @@ def _group(metric: Metric, trials: Sequence[Result], entries: Sequence[Entry]) -
     )
 
 
-def _row(lane: str, metric: Metric, trials: Sequence[Result], entry: Entry | None, baseline: str) -> model.Row:
+def _row(
+    lane: str, metric: Metric, trials: Sequence[Result], entry: Entry | None, baseline: str
+) -> model.ComparisonRow:
     values = [trial.figures[metric.name] for trial in counting(trials, metric) if metric.name in trial.figures]
-    refused = sum(not trial.verdict.ok for trial in trials)
+    refused = sum(not trial.correctness.ok for trial in trials)
     over = sum(trial.overloaded for trial in trials) if metric.of_latency else 0
     remarks = [
         f"{word} in {count} of {len(trials)} rounds" if count < len(trials) else word
@@ -164,8 +166,8 @@ def _row(lane: str, metric: Metric, trials: Sequence[Result], entry: Entry | Non
         if count
     ]
     if not values:
-        return model.Row(lane=lane, median="", remark=", ".join(remarks) or "not known")
-    return model.Row(
+        return model.ComparisonRow(lane=lane, median="", remark=", ".join(remarks) or "not known")
+    return model.ComparisonRow(
         lane=lane,
         median=number(median(values)),
         ratio=None if entry is None else model.Ratio(mid=entry.ratio, low=entry.low, high=entry.high),

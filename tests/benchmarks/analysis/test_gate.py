@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from streamlanes.benchmarks.analysis.gate import Verdict, judge, total
+from streamlanes.benchmarks.analysis.gate import Correctness, judge, total
 from streamlanes.benchmarks.kinds.load import Load
 from streamlanes.benchmarks.kinds.rtt import Rtt
 from streamlanes.benchmarks.kinds.saturated import Saturated
@@ -40,25 +40,25 @@ def reader(events: int, checksum: int = EXPECTED.checksum) -> Reader:
     )
 
 
-def verdict_on(offsets: Sequence[int]) -> Verdict:
+def verdict_on(offsets: Sequence[int]) -> Correctness:
     return judge(reader(len(offsets)), Column(array("q", offsets), array("q", offsets)), EXPECTED)
 
 
 @pytest.mark.parametrize(
     ("offsets", "verdict"),
     [
-        ([1, 2, 3, 4, 5], Verdict()),
-        ([1, 2, 4, 5], Verdict(lost=1)),
-        ([], Verdict(lost=5)),
-        ([1, 2, 2, 3, 4, 5], Verdict(repeated=1)),
-        ([1, 3, 2, 4, 5], Verdict(reordered=1)),
-        ([1, 5, 2, 3, 4], Verdict(reordered=3)),
-        ([1, 2, 3, 4, 5, 6], Verdict(unexpected=1)),
-        ([0, 1, 2, 3, 4, 5], Verdict(unexpected=1)),
-        ([5, 5, 1, 9], Verdict(lost=3, repeated=1, reordered=1, unexpected=1)),
+        ([1, 2, 3, 4, 5], Correctness()),
+        ([1, 2, 4, 5], Correctness(lost=1)),
+        ([], Correctness(lost=5)),
+        ([1, 2, 2, 3, 4, 5], Correctness(repeated=1)),
+        ([1, 3, 2, 4, 5], Correctness(reordered=1)),
+        ([1, 5, 2, 3, 4], Correctness(reordered=3)),
+        ([1, 2, 3, 4, 5, 6], Correctness(unexpected=1)),
+        ([0, 1, 2, 3, 4, 5], Correctness(unexpected=1)),
+        ([5, 5, 1, 9], Correctness(lost=3, repeated=1, reordered=1, unexpected=1)),
     ],
 )
-def test_sequence(offsets: list[int], verdict: Verdict) -> None:
+def test_sequence(offsets: list[int], verdict: Correctness) -> None:
     assert verdict_on(offsets) == verdict
     assert verdict.ok == (offsets == [1, 2, 3, 4, 5])
 
@@ -69,12 +69,12 @@ def test_any_one_loss_is_found() -> None:
     for _ in range(50):
         offsets = array("q", range(1, 1_001))
         del offsets[rng.randrange(1_000)]
-        assert judge(reader(999), Column(offsets, offsets), expected) == Verdict(lost=1)
+        assert judge(reader(999), Column(offsets, offsets), expected) == Correctness(lost=1)
 
 
 def test_changed_data() -> None:
     offsets = array("q", range(1, 6))
-    assert judge(reader(5, checksum=1), Column(offsets, offsets), EXPECTED) == Verdict(corrupt=1)
+    assert judge(reader(5, checksum=1), Column(offsets, offsets), EXPECTED) == Correctness(corrupt=1)
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,19 @@ def test_changed_data() -> None:
 def test_failures(changes: dict[str, str | None], failure: str) -> None:
     offsets = array("q", range(1, 6))
     broken = Reader(**{**dataclasses.asdict(reader(5)), **changes})
-    assert judge(broken, Column(offsets, offsets), EXPECTED) == Verdict(failures=(failure,))
+    assert judge(broken, Column(offsets, offsets), EXPECTED) == Correctness(failures=(failure,))
 
 
 def test_total_and_words() -> None:
     together = total(
-        [Verdict(lost=2), Verdict(lost=1, corrupt=1), Verdict(failures=("cut",)), Verdict(failures=("x",))]
+        [
+            Correctness(lost=2),
+            Correctness(lost=1, corrupt=1),
+            Correctness(failures=("cut",)),
+            Correctness(failures=("x",)),
+        ]
     )
-    assert together == Verdict(lost=3, corrupt=1, failures=("cut", "x"))
+    assert together == Correctness(lost=3, corrupt=1, failures=("cut", "x"))
     assert together.faults() == "3 lost, 1 readers with other data than the producer's, cut (and 1 more readers)"
 
 
@@ -121,5 +126,5 @@ def test_expected_of_an_echo_is_what_is_sent() -> None:
         assert expected.checksum == zlib.crc32(b"".join(message + b"\n" for message in sent))
         assert (expected.events, expected.duration_ns) == (3, 200_000_000)
         other = Column(array("q", [1, 2, 3]), array("q", [1, 2, 3]))
-        assert judge(reader(3, checksum=expected.checksum), other, expected) == Verdict()
-        assert judge(reader(3, checksum=1), other, expected) == Verdict(corrupt=1)
+        assert judge(reader(3, checksum=expected.checksum), other, expected) == Correctness()
+        assert judge(reader(3, checksum=1), other, expected) == Correctness(corrupt=1)

@@ -46,7 +46,7 @@ def test_an_overloaded_lane_by_its_backlog(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("streamlanes.benchmarks.analysis.latency.backlog_grew", lambda *_: True)
     result = summarise(folder)
     assert result.overloaded
-    assert result.verdict.ok
+    assert result.correctness.ok
     assert (result.histograms, result.samples) == ({}, {})
     assert {"server_us_per_event", "server_cpu", "engine_us_per_event", "engine_cpu"} == {*result.figures}
     assert [caveat.detail for caveat in result.caveats] == ["its backlog grew"]
@@ -96,7 +96,7 @@ def test_a_warm_up_is_in_no_figure(tmp_path: Path) -> None:
 def test_two_clocks_give_no_one_way_times(tmp_path: Path, kind: str, boot_ids: tuple[str, ...]) -> None:
     streams, readers = ((600,), 2) if discover()[kind].streams is Streams.ONE_FOR_ALL else ((600, 500), 1)
     result = summarise(write_raw(tmp_path / "trial", streams, kind=kind, boot_ids=boot_ids, readers=readers))
-    assert result.verdict.ok
+    assert result.correctness.ok
     assert not {"latency", "lag", "queueing", "delivery"} & {*result.histograms}
     assert not any(name.startswith(("latency", "delivery", "in_time", "goodput")) for name in result.figures)
     assert result.heat is None

@@ -62,7 +62,7 @@ def test_there_is_a_row_for_each_client_of_a_lane() -> None:
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_a_client_stands_beside_the_engines_own_reader(name: str, tmp_path: Path, engine: Executor) -> None:
     result = trial(ROWS[name], broadcast(), tmp_path, engine)
-    assert result.verdict.faults() == ""  # the checksum is of the text that the client gave
+    assert result.correctness.faults() == ""  # the checksum is of the text that the client gave
     assert (result.lane, result.readers, result.events) == (name, 3, 3 * EVENTS)
     assert result.figures["latency_p50_ms"] > 0
     assert result.figures[ENGINE] > 0
@@ -70,7 +70,7 @@ def test_a_client_stands_beside_the_engines_own_reader(name: str, tmp_path: Path
     recorded = read_trial(raw)
     wrong = [dataclasses.replace(one, checksum=one.checksum ^ 1) for one in recorded.expected]
     write_trial(raw, dataclasses.replace(recorded, expected=tuple(wrong)))
-    assert summarise(raw).verdict.corrupt == 3  # other data than the producer's is seen
+    assert summarise(raw).correctness.corrupt == 3  # other data than the producer's is seen
 
 
 @pytest.mark.parametrize("name", ["sse+httpx2", "ws+websockets"])
@@ -78,7 +78,7 @@ def test_sessions_have_no_times_of_connections_that_nobody_knows(name: str, tmp_
     load = Load(clients=3, spread=0.05, count=30, rate=300.0, ttft=0.02)
     (workload,) = load.workloads(seed=1, round_number=1)
     result = trial(ROWS[name], workload, tmp_path, engine)
-    assert result.verdict.faults() == ""
+    assert result.correctness.faults() == ""
     assert (result.readers, result.events) == (3, 90)
     assert "latency" in result.histograms
     assert not {"connect", "first_event"} & result.histograms.keys()
@@ -89,7 +89,7 @@ def test_what_a_client_can_not_read_refuses_the_trial(name: str, tmp_path: Path,
     other = {"sse": "ndjson"}.get(ROWS[name].lane, "sse")
     contestant = Lane(name=name, lane=other, reader=ROWS[name].reader)
     result = trial(contestant, broadcast(), tmp_path, engine)
-    assert result.verdict.failures
+    assert result.correctness.failures
     assert not result.figures
 
 

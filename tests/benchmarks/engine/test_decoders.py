@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Fault
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.foreign import ForeignDecoder, ForeignSSEDecoder
 from streamlanes.benchmarks.engine.wires import discover
 from streamlanes.benchmarks.engine.wires.foreign_sse import FOREIGN_SSE
@@ -164,7 +164,7 @@ def test_gaps_are_told() -> None:
     ],
 )
 def test_faults(decoder: Callable[[], Decoder], content: bytes) -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(ReadingFailed):
         decoder().feed(content)
 
 
@@ -192,5 +192,5 @@ def test_foreign_messages_end_with_the_last_that_is_awaited() -> None:
     decoder = ForeignDecoder(3)
     assert decoder.feed_all([b'{"n":1,"text":"x"}', b"{}", b'[{"n":3,"text":"x"}]']).offsets == [1, 3]
     assert decoder.place.outcome == "completed"
-    with pytest.raises(Fault):
+    with pytest.raises(ReadingFailed):
         ForeignDecoder(0)

@@ -13,9 +13,9 @@ from streamlanes.benchmarks.engine import wires
 from streamlanes.benchmarks.engine.connections import body, upgrade
 from streamlanes.benchmarks.engine.decoding.decoder import Events
 from streamlanes.benchmarks.engine.decoding.gathering import ENOUGH, SECONDS, gather
-from streamlanes.benchmarks.engine.load import Load
-from streamlanes.benchmarks.spec.records import Spec, Started
-from streamlanes.benchmarks.spec.tasks import Again, Audience, Task
+from streamlanes.benchmarks.engine.load import ShardLoad
+from streamlanes.benchmarks.spec.records import Spec, StartedStream
+from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Task
 from streamlanes.transports import StreamService
 from tests.serving import serving
 
@@ -57,12 +57,12 @@ async def test_only_a_stream_that_is_read_again_and_again_is_read_so(
         stream, epoch = started["session_id"], started["cursor"].partition(":")[0]
 
         async def read(task: Task) -> None:
-            to_read = Started(url=f"{url}/{lane}/{stream}", epoch=epoch, events=EVENTS)
+            to_read = StartedStream(url=f"{url}/{lane}/{stream}", epoch=epoch, events=EVENTS)
             spec = Spec(url=url, lane=lane, reader=lane, server_pid=None, deadline=10, task=task, started=to_read)
-            (reader,) = (await Load(spec, wires.discover()[transports.discover()[lane].wire]).run()).readers
+            (reader,) = (await ShardLoad(spec, wires.discover()[transports.discover()[lane].wire]).run()).readers
             assert (reader.events, reader.error) == (EVENTS, None)
 
         await read(Audience(readers=1, spread=0))
         assert gathered == 0
-        await read(Again(stream=stream, events=EVENTS, seconds=0))
+        await read(Rereading(stream=stream, events=EVENTS, seconds=0))
         assert gathered in range(1, EVENTS + 1)

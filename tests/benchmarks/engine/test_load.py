@@ -16,17 +16,17 @@ import pytest
 from yarl import URL
 
 from streamlanes import transports
-from streamlanes.benchmarks.analysis.gate import Verdict, judge
+from streamlanes.benchmarks.analysis.gate import Correctness, judge
 from streamlanes.benchmarks.engine import wires
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault
-from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.engine.decoding.decoder import Events, ReadingFailed
+from streamlanes.benchmarks.engine.load import ShardLoad
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
 from streamlanes.benchmarks.engine.shard import ShardError, work
 from streamlanes.benchmarks.kinds import broadcast
 from streamlanes.benchmarks.kinds import load as load_kind
-from streamlanes.benchmarks.spec.records import Spec, Started, dump_spec
-from streamlanes.benchmarks.spec.tasks import Again, Audience, Sessions, Task
+from streamlanes.benchmarks.spec.records import Spec, StartedStream, dump_spec
+from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Sessions, Task
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import StreamService
 from tests.serving import serving
@@ -57,7 +57,7 @@ def spec(task: Task, *, url: str = "http://127.0.0.1:9", deadline: float = 10.0)
         server_pid=None,
         deadline=deadline,
         task=task,
-        started=Started(url=f"{url}/fake/s", epoch="e1", events=3),
+        started=StartedStream(url=f"{url}/fake/s", epoch="e1", events=3),
     )
 
 
@@ -82,7 +82,7 @@ async def hanging(recorder: Recorder) -> None:
 
 
 async def faulty(recorder: Recorder) -> None:
-    raise Fault("nonsense")
+    raise ReadingFailed("nonsense")
 
 
 async def cut(recorder: Recorder) -> None:
@@ -90,7 +90,7 @@ async def cut(recorder: Recorder) -> None:
 
 
 async def test_a_reader_records_two_integers_an_event_and_a_checksum() -> None:
-    load = Load(spec(Audience(readers=1, spread=0)), FakeReader(good))
+    load = ShardLoad(spec(Audience(readers=1, spread=0)), FakeReader(good))
     engine = await load.run()
     (reader,) = engine.readers
     assert (reader.events, reader.checksum, reader.error) == (3, zlib.crc32(b"1\n2\n3\n"), None)
@@ -104,9 +104,9 @@ async def test_a_reader_records_two_integers_an_event_and_a_checksum() -> None:
 @pytest.mark.parametrize("lane", ["sse", "ws", "poll", "ndjson"])
 async def test_the_stream_is_read_again_until_there_is_time_enough(full: tuple[str, str], lane: str) -> None:
     url, stream = full
-    task = Again(stream=stream, events=10, seconds=0.2)
+    task = Rereading(stream=stream, events=10, seconds=0.2)
     given = dataclasses.replace(spec(task, url=url), lane=lane)
-    engine = await Load(given, wires.discover()[transports.discover()[lane].wire]).run()
+    engine = await ShardLoad(given, wires.discover()[transports.discover()[lane].wire]).run()
     assert len(engine.readers) > 1
     assert [reader.index for reader in engine.readers] == list(range(len(engine.readers)))
     assert {(reader.events, reader.outcome, reader.error) for reader in engine.readers} == {(10, "completed", None)}
@@ -123,11 +123,11 @@ async def test_the_stream_is_read_again_until_there_is_time_enough(full: tuple[s
 )
 async def test_faults_are_recorded(full: tuple[str, str], reading: Reading, error: str) -> None:
     url, stream = full
-    task = Again(stream=stream, events=10, seconds=5)
-    engine = await Load(spec(task, url=url, deadline=0.05), FakeReader(reading)).run()
+    task = Rereading(stream=stream, events=10, seconds=5)
+    engine = await ShardLoad(spec(task, url=url, deadline=0.05), FakeReader(reading)).run()
     assert [reader.error for reader in engine.readers] == [error]
     assert engine.window_ns < 5_000_000_000
-    engine = await Load(spec(Audience(readers=2, spread=0), deadline=0.05), FakeReader(reading)).run()
+    engine = await ShardLoad(spec(Audience(readers=2, spread=0), deadline=0.05), FakeReader(reading)).run()
     assert [reader.error for reader in engine.readers] == [error, error]
 
 
@@ -147,18 +147,18 @@ async def test_an_audience_gets_the_one_stream_once_each(lane: str) -> None:
             spec(workload.task, url=url),
             lane=lane,
             begins_at=begins_at,
-            started=Started(url=url + started["links"][lane], epoch=epoch, events=expected.events),
+            started=StartedStream(url=url + started["links"][lane], epoch=epoch, events=expected.events),
         )
-        load = Load(given, wires.discover()[transports.discover()[lane].wire])
+        load = ShardLoad(given, wires.discover()[transports.discover()[lane].wire])
         engine = await load.run()
     assert [reader.index for reader in engine.readers] == list(range(5))
     for reader, recorder in zip(engine.readers, load.recorders, strict=True):
-        assert judge(reader, recorder.column, expected) == Verdict()
+        assert judge(reader, recorder.column, expected) == Correctness()
         assert reader.events == 50
 
 
 async def test_an_audience_comes_at_its_times() -> None:
-    engine = await Load(spec(Audience(readers=4, spread=0.04)), FakeReader(good)).run()
+    engine = await ShardLoad(spec(Audience(readers=4, spread=0.04)), FakeReader(good)).run()
     first, *others = (reader.scheduled_ns for reader in engine.readers)
     assert [at_ns - first for at_ns in others] == [10_000_000, 20_000_000, 30_000_000]
     assert all(reader.request_ns >= reader.scheduled_ns for reader in engine.readers)
@@ -169,12 +169,12 @@ async def test_shards_share_an_audience() -> None:
     parts = []
     for shard in (0, 1, 2):
         given = dataclasses.replace(spec(Audience(readers=5, spread=0)), shard=shard, shards=3)
-        parts.append([reader.index for reader in (await Load(given, FakeReader(good)).run()).readers])
+        parts.append([reader.index for reader in (await ShardLoad(given, FakeReader(good)).run()).readers])
     assert parts == [[0, 3], [1, 4], [2]]
 
 
 async def test_an_audience_leaves_when_it_is_to() -> None:
-    engine = await Load(spec(Audience(readers=2, spread=0, stay=0.05), deadline=60), FakeReader(hanging)).run()
+    engine = await ShardLoad(spec(Audience(readers=2, spread=0, stay=0.05), deadline=60), FakeReader(hanging)).run()
     assert [(reader.error, reader.outcome) for reader in engine.readers] == [(None, None)] * 2
     assert engine.window_ns >= 50_000_000
 
@@ -188,7 +188,7 @@ async def test_the_window_begins_when_it_is_to() -> None:
             await asyncio.sleep(0.01)
 
     given = dataclasses.replace(spec(Audience(readers=1, spread=0)), begins_at=begins_at)
-    engine = await Load(given, FakeReader(until_later)).run()
+    engine = await ShardLoad(given, FakeReader(until_later)).run()
     (reader,) = engine.readers
     assert engine.samples[0].at_ns - reader.request_ns > 0
 
@@ -197,15 +197,15 @@ async def test_a_stream_of_another_epoch_is_not_the_one_that_was_started() -> No
     async def other(recorder: Recorder) -> None:
         recorder.epoch = "e2"
 
-    engine = await Load(spec(Audience(readers=1, spread=0)), FakeReader(other)).run()
+    engine = await ShardLoad(spec(Audience(readers=1, spread=0)), FakeReader(other)).run()
     assert [reader.error for reader in engine.readers] == ["the stream is of epoch e2, but e1 was started"]
 
 
 async def test_a_shard_that_comes_too_late_for_its_sessions_says_so() -> None:
     task = Sessions(sessions=tuple(load_kind.Load(clients=2).sessions(seed=1, round_number=1)))
     given = dataclasses.replace(spec(task), begins_at=time.time() - 1, shard=1, shards=2)
-    with pytest.raises(Fault, match=r"shard 1 came \d\.\d\d s late; are there 2 workers for them\?"):
-        await Load(given, FakeReader(good)).run()
+    with pytest.raises(ReadingFailed, match=r"shard 1 came \d\.\d\d s late; are there 2 workers for them\?"):
+        await ShardLoad(given, FakeReader(good)).run()
 
 
 def test_a_wire_that_the_engine_does_not_know() -> None:
@@ -215,4 +215,4 @@ def test_a_wire_that_the_engine_does_not_know() -> None:
 
 def test_a_server_that_is_not_there_is_the_shard_s_error() -> None:
     with pytest.raises(ShardError, match="Cannot connect"):
-        work(dump_spec(dataclasses.replace(spec(Again(stream="s", events=1, seconds=0)), reader="sse", lane="sse")))
+        work(dump_spec(dataclasses.replace(spec(Rereading(stream="s", events=1, seconds=0)), reader="sse", lane="sse")))

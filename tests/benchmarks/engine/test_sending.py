@@ -12,9 +12,9 @@ from types import MappingProxyType
 import pytest
 from yarl import URL
 
-from streamlanes.benchmarks.analysis.gate import Verdict, judge
+from streamlanes.benchmarks.analysis.gate import Correctness, judge
 from streamlanes.benchmarks.engine import wires
-from streamlanes.benchmarks.engine.load import Load
+from streamlanes.benchmarks.engine.load import ShardLoad
 from streamlanes.benchmarks.engine.sending import Sender, sending
 from streamlanes.benchmarks.engine.shard import ShardError, work
 from streamlanes.benchmarks.engine.timers import Alarm
@@ -57,8 +57,8 @@ def spec(url: str, lane: str, task: Sessions, deadline: float = 10.0) -> Spec:
     return Spec(url=url, lane=lane, reader=LANES[lane], server_pid=None, deadline=deadline, task=task)
 
 
-async def run(given: Spec) -> tuple[Engine, Load]:
-    load = Load(given, wires.discover()[LANES[given.lane]])
+async def run(given: Spec) -> tuple[Engine, ShardLoad]:
+    load = ShardLoad(given, wires.discover()[LANES[given.lane]])
     return await load.run(), load
 
 
@@ -74,7 +74,7 @@ async def test_every_message_comes_back_once_and_as_it_was(tmp_path: Path, lane:
     for reader, column, sends, expected in zip(
         engine.readers, columns, read_sends(tmp_path, 0, engine), streams, strict=True
     ):
-        assert judge(reader, column, expected) == Verdict()
+        assert judge(reader, column, expected) == Correctness()
         assert reader.sent == reader.events == 15
         interval = 5_000_000
         assert [due - sends.due[0] for due in sends.due] == [n * interval for n in range(15)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Fault
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, SHORTEST, find_run
 from streamlanes.benchmarks.engine.wires.ndjson import NDJSONDecoder
 from streamlanes.benchmarks.engine.wires.sse import SSEDecoder
@@ -23,7 +23,7 @@ WIRE: Final = st.sampled_from([*WIRES])
 EVENT: Final = re.compile(rb"id: ([0-9a-z]+):([0-9]+)\ndata: (.*)\n\n")
 PLACES: Final = st.integers(0, 30_000)
 
-Outcomes = tuple[list[int], bytes, bytes, str | None, int] | type[Fault]
+Outcomes = tuple[list[int], bytes, bytes, str | None, int] | type[ReadingFailed]
 
 
 @st.composite
@@ -46,8 +46,8 @@ def outcome(decoder: Decoder, chunks: Sequence[bytes]) -> Outcomes:
     """Return what *chunks* are to *decoder*: the events and what it has learned besides, or that it refuses them."""
     try:
         pieces = [decoder.feed(chunk) for chunk in chunks]
-    except Fault:
-        return Fault
+    except ReadingFailed:
+        return ReadingFailed
     offsets = [offset for piece in pieces for offset in piece.offsets]
     place = decoder.place
     return (
@@ -73,7 +73,7 @@ def one_by_one(content: bytes) -> list[bytes]:
 def test_runs_are_what_their_events_are(data: st.DataObject, decoder: Callable[[], Decoder], cuts: list[int]) -> None:
     content = data.draw(streams(WIRES[decoder]))
     expected = outcome(decoder(), one_by_one(content))
-    assert expected is not Fault
+    assert expected is not ReadingFailed
     assert outcome(decoder(), cut(content, cuts)) == expected
 
 

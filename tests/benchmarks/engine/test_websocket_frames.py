@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
-from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
 from tests.benchmarks.engine.test_decoders import CUTS, split
 
@@ -72,5 +72,5 @@ def test_a_close_without_a_code() -> None:
     ],
 )
 def test_faults(content: bytes) -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(ReadingFailed):
         Frames().feed(content)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from streamlanes.benchmarks.engine.decoding.decoder import Fault
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.wires import discover
 from streamlanes.benchmarks.experiment.ceiling import EVENT_TARGET_US, POLL_TARGET_US, measure_wire
@@ -68,7 +68,7 @@ async def test_what_polls_may_not_be_answered_with(answer: bytes, fault: str) ->
         connection.close()
 
     async with asyncio.timeout(10), listening(misbehave, 0) as url, aiohttp.ClientSession() as http:
-        with pytest.raises(Fault) as error:
+        with pytest.raises(ReadingFailed) as error:
             await discover()[LONG_POLL].read(http, URL(url) / "poll" / "secret", Recorder(0))
     assert fault in str(error.value)
     assert "secret" not in str(error.value)

@@ -23,8 +23,8 @@ from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.load import Load
 from streamlanes.benchmarks.kinds.rtt import Rtt
 from streamlanes.benchmarks.spec.contestant import Role
-from streamlanes.benchmarks.spec.tasks import Again, Audience, Sessions
-from streamlanes.benchmarks.spec.trace import Request, Trace
+from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Sessions
+from streamlanes.benchmarks.spec.trace import Trace, TracedRequest
 from streamlanes.benchmarks.trial.contestants import Contestant
 from streamlanes.benchmarks.trial.trial import TrialPlan
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
@@ -140,7 +140,7 @@ def test_the_same_round_has_the_same_sessions() -> None:
 
 
 def test_a_trace_brings_its_times_and_counts() -> None:
-    trace = Trace(file="t", requests=(Request(0, 3), Request(5, 7)), skipped=0, out_of_order=0)
+    trace = Trace(file="t", requests=(TracedRequest(0, 3), TracedRequest(5, 7)), skipped=0, out_of_order=0)
     (workload,) = Load(clients=99, count=50).traced(trace, seed=1, round_number=1)
     assert isinstance(workload.task, Sessions)
     planned = workload.task.sessions
@@ -234,7 +234,7 @@ def test_round_trips_are_a_kind_of_trial() -> None:
 
 def test_saturated_trials_read_a_stream_that_the_server_begins_with() -> None:
     (trial, *_) = one_by_one(load(find("saturated"), {"saturated.events": 100, "saturated.size": 64}))
-    assert trial.workload.task == Again(stream="prefilled", events=100, seconds=1.0)
+    assert trial.workload.task == Rereading(stream="prefilled", events=100, seconds=1.0)
     assert "prefilled=ticker,arrivals=at-once,count=100,size=64,seed=1" in trial.workload.options
     assert [one.events for one in trial.workload.expected] == [100]
 

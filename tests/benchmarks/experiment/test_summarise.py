@@ -10,7 +10,7 @@ import pytest
 
 from streamlanes.benchmarks.analysis import recorded
 from streamlanes.benchmarks.analysis.figures import percentiles
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.histogram import Histogram, is_supported
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.report.rows import rows
@@ -20,7 +20,7 @@ from tests.benchmarks.raw import MS, write_raw
 
 def test_known_latencies(tmp_path: Path) -> None:
     result = summarise(write_raw(tmp_path / "trial", (600, 500)))
-    assert (result.events, result.readers, result.verdict) == (1_100, 2, Verdict())
+    assert (result.events, result.readers, result.correctness) == (1_100, 2, Correctness())
     (row,) = rows([result], "load", ["sse", "ws"])
     assert row.figures["latency_p50_ms"] == pytest.approx(1, rel=0.001)
     assert row.figures["latency_p99_ms"] == pytest.approx(1, rel=0.001)
@@ -41,7 +41,7 @@ def test_known_latencies(tmp_path: Path) -> None:
 def test_a_trial_that_is_not_correct_has_no_figures(tmp_path: Path, offsets: list[int]) -> None:
     good = summarise(write_raw(tmp_path / "good", (30,)))
     bad = summarise(write_raw(tmp_path / "bad", (3,), round_number=2, offsets=offsets))
-    assert not bad.verdict.ok
+    assert not bad.correctness.ok
     assert good.figures
     assert (bad.figures, bad.histograms, bad.samples, bad.heat) == ({}, {}, {}, None)
     (row,) = rows([good, bad], "load", ["sse"])  # nor has its lane
@@ -81,7 +81,7 @@ def test_points_are_rows_of_their_own(tmp_path: Path) -> None:
 
 def test_a_trial_that_failed(tmp_path: Path) -> None:
     result = summarise(write_raw(tmp_path / "trial", error="the server didn't start"))
-    assert result.verdict == Verdict(failures=("the server didn't start",))
+    assert result.correctness == Correctness(failures=("the server didn't start",))
 
 
 def test_a_journal_that_is_gone_refuses_the_trial(tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_a_journal_that_is_gone_refuses_the_trial(tmp_path: Path) -> None:
     (folder / "journal" / "e0.journal").unlink()
     result = summarise(folder)
     assert not result.figures
-    assert result.verdict.failures
-    assert "e0.journal" in result.verdict.faults()
+    assert result.correctness.failures
+    assert "e0.journal" in result.correctness.faults()
 
 
 def test_raw_results_come_back_as_they_were(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_figure_takes_independent_samples_enough() -> None:
 
 def test_deliveries_of_one_event_are_one_sample(tmp_path: Path) -> None:
     result = summarise(write_raw(tmp_path / "trial", (500,), kind="broadcast", readers=4))
-    assert (result.events, result.readers, result.verdict) == (2_000, 4, Verdict())
+    assert (result.events, result.readers, result.correctness) == (2_000, 4, Correctness())
     assert result.samples["latency"] == 500
     assert "latency_p90_ms" in result.figures
     assert "latency_p99_ms" not in result.figures
@@ -129,7 +129,7 @@ def test_shards_are_readers_of_one_trial(tmp_path: Path) -> None:
     folder = write_raw(tmp_path / "trial", (600, 500, 400), boot_ids=("boot", "boot"))
     assert [reading.reader.index for reading in recorded.read(folder).readings] == [0, 1, 2]
     result = summarise(folder)
-    assert (result.events, result.readers, result.verdict) == (1_500, 3, Verdict())
+    assert (result.events, result.readers, result.correctness) == (1_500, 3, Correctness())
     assert result.figures["server_us_per_event"] == pytest.approx(30_000 / 1_500)  # the server is one
     assert result.figures["engine_us_per_event"] == pytest.approx(120_000 / 1_500)  # and the shards are two
 
@@ -138,7 +138,7 @@ def test_a_shard_that_is_missing_refuses_the_trial(tmp_path: Path) -> None:
     folder = write_raw(tmp_path / "trial", (600, 500), boot_ids=("boot", "boot"))
     (folder / "engine-1.json").unlink()
     result = summarise(folder)
-    assert result.verdict == Verdict(failures=("2 readers were planned, and 1 started",))
+    assert result.correctness == Correctness(failures=("2 readers were planned, and 1 started",))
     assert not result.figures
 
 

@@ -51,7 +51,7 @@ def test_nchan(lane: str, tmp_path: Path, engine: Executor) -> None:
     if shutil.which("nginx") is None or not NCHAN_MODULE.exists():
         pytest.skip("nginx with nchan isn't installed: apt-get install nginx libnginx-mod-nchan")
     result = trial(External(lanes.load(lanes.find("nchan"))[lane]), tmp_path, engine)
-    assert result.verdict.faults() == ""
+    assert result.correctness.faults() == ""
     assert (result.lane, result.readers, result.events) == (lane, 3, 3 * EVENTS)
     assert result.figures["server_us_per_event"] > 0
     assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
@@ -61,7 +61,7 @@ def test_the_floor_is_what_a_lane_costs_a_multiple_of(tmp_path: Path, engine: Ex
     contestants: list[Contestant] = [Floor(), Lane(name="sse", lane="sse", reader=SSE)]
     results = [trial(one, tmp_path, engine) for one in contestants]
     for result in results:
-        assert result.verdict.faults() == ""
+        assert result.correctness.faults() == ""
         assert (result.readers, result.events) == (3, 3 * EVENTS)
         assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
     floor, sse = (row.figures for row in rows(results, "broadcast"))
@@ -90,7 +90,7 @@ def foreign(folder: Path, option: str = "") -> External:
 
 
 def test_messages_of_another_form(tmp_path: Path, engine: Executor) -> None:
-    assert trial(foreign(tmp_path), tmp_path, engine).verdict.faults() == ""
+    assert trial(foreign(tmp_path), tmp_path, engine).correctness.faults() == ""
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_server_that_does_not_keep_the_stream_whole_is_refused(
     option: str, faults: str, tmp_path: Path, engine: Executor
 ) -> None:
     result = trial(foreign(tmp_path, option), tmp_path, engine)
-    assert result.verdict.faults() == faults
+    assert result.correctness.faults() == faults
     assert not result.histograms
 
 
@@ -114,12 +114,12 @@ def test_a_server_that_takes_no_events(tmp_path: Path, engine: Executor, monkeyp
     monkeypatch.setattr("streamlanes.benchmarks.trial.trial.PATIENCE", 0.5)  # its readers wait in vain
     lane = dataclasses.replace(foreign(tmp_path).external, publish="http://127.0.0.1:{port}/nowhere")
     result = trial(External(lane), tmp_path, engine)
-    assert "the publisher ended with code 1 in the trial: PUT /nowhere: 404" in result.verdict.faults()
+    assert "the publisher ended with code 1 in the trial: PUT /nowhere: 404" in result.correctness.faults()
 
 
 def test_a_server_that_does_not_start(tmp_path: Path, engine: Executor) -> None:
     lane = dataclasses.replace(foreign(tmp_path).external, command=(sys.executable, "-c", "raise SystemExit('no')"))
-    assert "the server didn't start: no" in trial(External(lane), tmp_path, engine).verdict.faults()
+    assert "the server didn't start: no" in trial(External(lane), tmp_path, engine).correctness.faults()
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from yarl import URL
 from streamlanes.benchmarks.analysis import outages
 from streamlanes.benchmarks.analysis.recorded import Reading
 from streamlanes.benchmarks.engine.connections.http import check
-from streamlanes.benchmarks.engine.decoding.decoder import Events, Fault, Lost
+from streamlanes.benchmarks.engine.decoding.decoder import Events, Lost, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.resuming import read_resuming
 from streamlanes.benchmarks.engine.sending import Sender
@@ -34,7 +34,7 @@ from streamlanes.benchmarks.experiment.scenario import PRODUCT_LANES, ScenarioEr
 from streamlanes.benchmarks.kinds.recovery import Recovery
 from streamlanes.benchmarks.relay import Relay
 from streamlanes.benchmarks.relay.timed import TimedFault, What, play
-from streamlanes.benchmarks.spec.records import Column, Connection
+from streamlanes.benchmarks.spec.records import Column, ConnectionTimes
 from streamlanes.benchmarks.spec.tasks import Reconnecting
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import Cursor
@@ -221,8 +221,8 @@ async def test_it_asks_for_what_follows_its_last_event() -> None:
 
 
 async def test_what_another_connection_would_not_mend_ends_it() -> None:
-    fake = FakeReader([gives(1, then=Fault("410, its events are gone")), gives(2)])
-    with pytest.raises(Fault, match="410"):
+    fake = FakeReader([gives(1, then=ReadingFailed("410, its events are gone")), gives(2)])
+    with pytest.raises(ReadingFailed, match="410"):
         await resumed(fake, QUICK)
     assert len(fake.asked) == 1
 
@@ -268,7 +268,7 @@ class Response:
 
 @pytest.mark.parametrize(("status", "lost"), [(503, True), (429, True), (502, True), (404, False), (410, False)])
 async def test_which_refusals_may_pass(status: int, lost: bool) -> None:
-    with pytest.raises(Fault) as raised:
+    with pytest.raises(ReadingFailed) as raised:
         await check(Response(status), HTTPStatus.OK)  # type: ignore[arg-type]  # a stand-in
     assert isinstance(raised.value, Lost) is lost
 
@@ -304,7 +304,7 @@ def test_faults_that_can_not_be(faults: list[dict[str, object]], said: str) -> N
 
 def reading(received: Sequence[int], *connections: tuple[int, int, int]) -> Reading:
     recorder = Recorder(0)
-    recorder.connections = [Connection(*connection) for connection in connections]
+    recorder.connections = [ConnectionTimes(*connection) for connection in connections]
     column = Column(array("q", range(1, len(received) + 1)), array("q", received))
     return Reading(recorder.result(), column)
 
@@ -347,11 +347,11 @@ def test_a_lane_that_forgets_an_event_on_resuming_is_refused(tmp_path: Path) -> 
     )
     assert done.returncode == 1, done.stderr
     by_lane = {result.lane: result for result in results.read(out)[1]}
-    refused, good = by_lane["forgetful"].verdict, by_lane["poll"]
+    refused, good = by_lane["forgetful"].correctness, by_lane["poll"]
     assert 3 <= refused.lost <= 9  # one for each time that one of three readers came back
     assert (refused.repeated, refused.reordered, refused.failures) == (0, 0, ())
     assert "recovery_max_ms" not in by_lane["forgetful"].figures
-    assert good.verdict.ok, good.verdict.faults()
+    assert good.correctness.ok, good.correctness.faults()
     assert good.events == 600
     assert good.figures["resent"] == 0
     assert good.figures["recovery_max_ms"] >= 500  # silence is noticed after 600 ms

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.report.comparison import COMPARED, Comparison, compare, where
 from streamlanes.benchmarks.spec.metrics import METRICS
@@ -153,7 +153,7 @@ def test_one_round_cannot_be_compared() -> None:
 def test_refused_trials_are_not_compared_and_named() -> None:
     results = run({"sse": 3.0, "ws": 3.0}, rounds=12)
     bad = next(trial for trial in results if (trial.lane, trial.round) == ("ws", 4))
-    results[results.index(bad)] = replace(bad, verdict=Verdict(lost=3), figures={P50: 1e9})
+    results[results.index(bad)] = replace(bad, correctness=Correctness(lost=3), figures={P50: 1e9})
     compared = compare(results, LANES)
     (found,) = compared.entries
     assert found.rounds == 11

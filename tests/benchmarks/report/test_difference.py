@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
 from streamlanes.benchmarks.experiment.results import Header, Run
@@ -90,7 +90,8 @@ def test_few_rounds_are_preliminary() -> None:
 def test_a_lane_that_loses_events_is_worse() -> None:
     before, after = two(LEVELS)
     lossy = [
-        replace(trial, verdict=Verdict(lost=1)) if trial.lane == "ws" else trial for trial in steady(LEVELS, seed=2)
+        replace(trial, correctness=Correctness(lost=1)) if trial.lane == "ws" else trial
+        for trial in steady(LEVELS, seed=2)
     ]
     found = difference(before, after._replace(results=lossy))
     assert found.broken == ("ws, load: refused in B, and not in A",)
@@ -106,7 +107,7 @@ def test_a_lane_that_is_overloaded_now() -> None:
     busy = [replace(trial, overloaded=trial.lane == "ws") for trial in steady(LEVELS, seed=2)]
     found = difference(before, after._replace(results=busy))
     assert found.broken == ("ws, load: overloaded in B, and not in A",)
-    lossy = [replace(trial, verdict=Verdict(lost=1)) for trial in busy if trial.lane == "ws"]
+    lossy = [replace(trial, correctness=Correctness(lost=1)) for trial in busy if trial.lane == "ws"]
     worse = difference(after._replace(results=busy), after._replace(results=lossy))
     assert worse.broken == ("ws, load: refused in B, overloaded in A",)
 
@@ -237,7 +238,7 @@ def test_the_verb_on_runs_that_have_nothing_to_compare(disk: Disk) -> None:
     nothing = CliRunner().invoke(cli, ["diff", empty, disk.add("after", after)])
     assert nothing.exit_code == 2
     assert "none of its trials had ended" in " ".join(nothing.stderr.split())
-    lost = [replace(one, verdict=Verdict(lost=1), figures={}, histograms={}) for one in before.results]
+    lost = [replace(one, correctness=Correctness(lost=1), figures={}, histograms={}) for one in before.results]
     refused = [disk.add(name, before._replace(results=lost)) for name in ("one", "two")]
     same = CliRunner().invoke(cli, ["diff", *refused])
     assert (same.exit_code, same.stdout.splitlines()[-1]) == (2, "nothing could be compared")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.report.exports import COLUMNS, csv_text, junit, write_hgrm
@@ -39,7 +39,7 @@ def test_csv_has_every_figure() -> None:
     trials = [
         replace(trial(latency_p50_ms=1 / 3, goodput=5.0), point={"readers": 100, "rate": 0.5}, kind="broadcast"),
         trial("a,b", number=2, another=1e-9),
-        replace(trial("ws", goodput=9.0), verdict=Verdict(lost=1)),
+        replace(trial("ws", goodput=9.0), correctness=Correctness(lost=1)),
     ]
     head, *lines = csv.reader(io.StringIO(csv_text(trials)))
     assert tuple(head) == COLUMNS
@@ -96,7 +96,7 @@ def test_hgrm_is_merged_over_rounds(tmp_path: Path) -> None:
 def test_hgrm_does_not_flatter(tmp_path: Path) -> None:
     trials = [
         trial(milliseconds=[1]),
-        replace(trial(number=2, milliseconds=[1]), verdict=Verdict(lost=1)),
+        replace(trial(number=2, milliseconds=[1]), correctness=Correctness(lost=1)),
         trial("ws", milliseconds=[1]),
         replace(trial("ws", number=2, milliseconds=[1]), overloaded=True),
     ]
@@ -150,7 +150,7 @@ def test_refused_and_overloaded_lanes_miss_their_limits() -> None:
     good = trial(milliseconds=[1] * 40, latency_p50_ms=1.0, goodput=100.0)
     trials = [
         good,
-        replace(good, lane="ws", verdict=Verdict(lost=2)),
+        replace(good, lane="ws", correctness=Correctness(lost=2)),
         replace(good, lane="poll", overloaded=True),
     ]
     faults = {(found.metric, found.lane): found.fault for found in check({**LATENCY, "goodput": 50}, trials)}
@@ -183,7 +183,7 @@ def test_junit() -> None:
     run = replace(header(), command="streamlanes compare \x00tokens")
     trials = [
         trial(goodput=100.0),
-        replace(trial("ws"), verdict=Verdict(failures=("reader said \x1b<&>",))),
+        replace(trial("ws"), correctness=Correctness(failures=("reader said \x1b<&>",))),
     ]
     root = ET.fromstring(junit(run, check({"goodput": 50}, trials)))  # noqa: S314  # we wrote it
     (suite,) = root

@@ -336,4 +336,4 @@ def test_a_round_trip_trial_without_its_sends_is_refused(tmp_path: Path) -> None
     (folder / "sends-0.bin.gz").unlink()
     result = summarise(folder)
     assert not result.figures
-    assert not result.verdict.ok
+    assert not result.correctness.ok

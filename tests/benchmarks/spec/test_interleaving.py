@@ -26,7 +26,7 @@ from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, in_turn
 from streamlanes.benchmarks.trial.contestants import Lane
 from streamlanes.benchmarks.trial.shards import processes
-from streamlanes.benchmarks.trial.trial import Place, Site, TrialPlan, run_together
+from streamlanes.benchmarks.trial.trial import Assignment, Site, TrialPlan, run_together
 from streamlanes.producers.pacing.journal import read_journal
 from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET, Wire
 from tests.benchmarks.raw import MS, write_raw
@@ -115,7 +115,9 @@ def run(trials: Sequence[TrialPlan], folder: Path) -> None:
     with ExitStack() as stack:
         cpus = None if where.engine is None else [where.engine]
         sites = [Site(where, stack.enter_context(processes(1, cpus))) for _ in trials]
-        run_together([Place(one, folder / one.name, site) for one, site in zip(trials, sites, strict=True)], ignore)
+        run_together(
+            [Assignment(one, folder / one.name, site) for one, site in zip(trials, sites, strict=True)], ignore
+        )
 
 
 def ignore(seconds: float) -> None:
@@ -129,7 +131,7 @@ def test_lanes_that_take_turns(tmp_path: Path) -> None:
     for plan in planned:
         folder = tmp_path / plan.name
         result = summarise(folder)
-        assert result.verdict.ok, result.verdict.faults()
+        assert result.correctness.ok, result.correctness.faults()
         assert not result.overloaded
         assert result.events == 2 * 80
         assert result.figures["goodput"] == pytest.approx(200, rel=0.3)  # of its own time: a quarter of it otherwise
@@ -149,7 +151,7 @@ def test_one_that_fails_leaves_the_others_alone(tmp_path: Path, monkeypatch: pyt
     first, second, third = plans(3)
     broken = replace(second, workload=replace(second.workload, options=("--no-such-option",)))
     run([first, broken, third], tmp_path)
-    ok, failed, also = (summarise(tmp_path / plan.name).verdict for plan in (first, broken, third))
+    ok, failed, also = (summarise(tmp_path / plan.name).correctness for plan in (first, broken, third))
     assert ok.ok
     assert also.ok
     assert "the server didn't start" in failed.faults()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlanes.benchmarks.spec.trace import Request, TraceError, read_trace
+from streamlanes.benchmarks.spec.trace import TracedRequest, TraceError, read_trace
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 
@@ -28,19 +28,19 @@ def test_reads_seven_digits_exactly(tmp_path: Path, end: str) -> None:
         end=end,
     )
     trace = read_trace(path)
-    assert trace.requests == (Request(0, 44), Request(100, 109), Request(3_319_410_000, 2))
+    assert trace.requests == (TracedRequest(0, 44), TracedRequest(100, 109), TracedRequest(3_319_410_000, 2))
     assert (trace.skipped, trace.out_of_order) == (0, 0)
 
 
 def test_last_line_without_end_and_other_column_order(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_text("GeneratedTokens,TIMESTAMP,ContextTokens\n7,2023-11-16 00:00:00.5,1\n\n8,2023-11-17 00:00:00.25,1")
-    assert read_trace(path).requests == (Request(0, 7), Request(86_399_750_000_000, 8))
+    assert read_trace(path).requests == (TracedRequest(0, 7), TracedRequest(86_399_750_000_000, 8))
 
 
 def test_speed_divides_arrival_times_only(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "2023-11-16 18:00:00.0,1,10", "2023-11-16 18:00:05.0,1,20")
-    assert read_trace(path, speed=10).requests == (Request(0, 10), Request(500_000_000, 20))
+    assert read_trace(path, speed=10).requests == (TracedRequest(0, 10), TracedRequest(500_000_000, 20))
 
 
 def test_limit_takes_the_first(tmp_path: Path) -> None:
@@ -53,14 +53,14 @@ def test_out_of_order_times_are_sorted_and_told(tmp_path: Path) -> None:
         tmp_path, HEADER, "2023-11-16 18:00:02.0,1,2", "2023-11-16 18:00:01.0,1,1", "2023-11-16 18:00:03.0,1,3"
     )
     trace = read_trace(path)
-    assert trace.requests == (Request(0, 1), Request(1_000_000_000, 2), Request(2_000_000_000, 3))
+    assert trace.requests == (TracedRequest(0, 1), TracedRequest(1_000_000_000, 2), TracedRequest(2_000_000_000, 3))
     assert trace.out_of_order == 1
 
 
 def test_requests_without_tokens_are_skipped_and_told(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "2023-11-16 18:00:01.0,1,0", "2023-11-16 18:00:03.0,1,5")
     trace = read_trace(path)
-    assert trace.requests == (Request(2_000_000_000, 5),)  # the first request's time remains the start
+    assert trace.requests == (TracedRequest(2_000_000_000, 5),)  # the first request's time remains the start
     assert trace.skipped == 1
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamlanes.benchmarks.analysis import recorded
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
@@ -20,7 +20,7 @@ from streamlanes.benchmarks.kinds.rtt import Rtt
 from streamlanes.benchmarks.kinds.saturated import Saturated
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.spec.records import dump_spec, read_trial
-from streamlanes.benchmarks.spec.tasks import Again
+from streamlanes.benchmarks.spec.tasks import Rereading
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial import shards
 from streamlanes.benchmarks.trial.contestants import Lane
@@ -70,7 +70,7 @@ def test_two_shards_see_what_one_sees(tmp_path: Path, two: Executor, workload: W
     assert [index for index, *_ in seen[0]] == list(range(len(seen[0])))
     for count in (1, 2):
         result = summarise(tmp_path / str(count))
-        assert (result.verdict, result.readers) == (Verdict(), len(seen[0]))
+        assert (result.correctness, result.readers) == (Correctness(), len(seen[0]))
         assert result.figures["engine_us_per_event"] > 0
     assert abs(both.engines[0].samples[0].at_ns - both.engines[1].samples[0].at_ns) < SECOND_NS // 2  # as good as one
 
@@ -85,7 +85,7 @@ def test_there_may_be_more_shards_than_readers(tmp_path: Path, two: Executor) ->
     (workload,) = Load(clients=1, spread=0, count=5, rate=200, ttft=0.02).workloads(seed=1, round_number=1)
     read = run(workload, tmp_path / "trial", two, 2)
     assert [len(engine.readers) for engine in read.engines] == [1, 0]
-    assert summarise(tmp_path / "trial").verdict == Verdict()
+    assert summarise(tmp_path / "trial").correctness == Correctness()
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_a_shard_that_fails_is_the_trial_s_error_and_not_the_next_one_s(
             run_trial(plan, tmp_path / "failing", Site(ANYWHERE, executor, 2), ignore)
         assert error in (read_trial(tmp_path / "failing").error or "")
         result = summarise(tmp_path / "failing")
-        assert not result.verdict.ok
-        assert error in result.verdict.faults()
+        assert not result.correctness.ok
+        assert error in result.correctness.faults()
         assert not result.figures
         run(LOAD, tmp_path / "next", executor, 2)
-        assert summarise(tmp_path / "next").verdict == Verdict()
+        assert summarise(tmp_path / "next").correctness == Correctness()
     assert {*multiprocessing.active_children()} == before
 
 
@@ -122,7 +122,7 @@ def test_workers_are_gone_when_the_run_breaks_off() -> None:
         raise KeyboardInterrupt
 
     def broken_off() -> None:
-        given = dump_spec(replace(spec(Again(stream="s", events=1, seconds=0)), reader="sse"))
+        given = dump_spec(replace(spec(Rereading(stream="s", events=1, seconds=0)), reader="sse"))
         with processes(1, None) as executor, pytest.MonkeyPatch.context() as patch:
             patch.setattr(shards, "work", hanging)
             drive(executor, [given], 60, breaks_off)

@@ -48,7 +48,7 @@ def run(scenario: str, folder: Path, *arguments: str) -> tuple[Header, list[Resu
     assert compare(path, "--out", folder / "out", "--lanes", "sse,ws", *arguments) == 0
     header, finished = results.read(folder / "out")
     assert {result.lane for result in finished} == {"sse", "ws"}
-    assert all(result.verdict.ok for result in finished)
+    assert all(result.correctness.ok for result in finished)
     for result in finished:
         assert not ONE_WAY & result.histograms.keys()
         assert result.heat is None
@@ -111,7 +111,7 @@ def test_limits_of_the_target_are_told(tmp_path: Path, capsys: pytest.CaptureFix
         code = compare(path, "--out", tmp_path / "out", "--lanes", "sse,ws", "--target", url)
     assert code == 1
     _, finished = results.read(tmp_path / "out")
-    assert sorted(result.verdict.ok for result in finished) == [False, True]
+    assert sorted(result.correctness.ok for result in finished) == [False, True]
     said = " ".join(capsys.readouterr().out.split())
     assert "POST /start: 429 (a limit of the server's), not 201:" in said
     assert "there are too many sessions" in said

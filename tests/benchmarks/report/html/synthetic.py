@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Heat, Timeline
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
@@ -57,7 +57,7 @@ def result(kind: str, lane: str, number: int, **changes: object) -> Result:
     values: dict[str, object] = {
         "trial": f"{kind}-{number:02}-{lane}", "kind": kind, "lane": lane, "of_lane": of_lane(lane),
         "role": role(lane), "round": number, "point": {}, "readers": 20,
-        "events": 20_000, "verdict": Verdict(), "overloaded": False, "window_ns": 10_000_000_000, "figures": {},
+        "events": 20_000, "correctness": Correctness(), "overloaded": False, "window_ns": 10_000_000_000, "figures": {},
         "histograms": {}, "samples": {}, "heat": None, "timeline": None, "caveats": (),
     }  # fmt: skip
     return Result(**(values | changes))  # type: ignore[arg-type]  # a test's short form
@@ -66,7 +66,7 @@ def result(kind: str, lane: str, number: int, **changes: object) -> Result:
 def _load(rng: random.Random, lane: str, number: int, mood: float) -> Result:
     name = of_lane(lane)
     if name == "poll-single" and number == 7:
-        return result("load", lane, number, verdict=Verdict(lost=12), events=19_988)
+        return result("load", lane, number, correctness=Correctness(lost=12), events=19_988)
     middle = MEDIAN_MS[name] * math.exp(mood + rng.gauss(0, 0.02))
     times = [middle * math.exp(abs(rng.gauss(0, TAIL[name])) - 0.3) for _ in range(4_000)]
     times += [middle * rng.uniform(3, 14) for _ in range(40)]

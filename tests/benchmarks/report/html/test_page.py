@@ -103,7 +103,7 @@ def test_everything_is_text(report: Report) -> None:
             report, title=evil, lanes=lanes, comparisons=(), heats=(), costs=(), recoveries=(), sweeps=(),
             finding=replace(report.finding, headline=evil, lanes=()), refused=(evil,), caveats=(evil,),
             spreads=(replace(first, title=evil, spectrum=(line,), ecdf=()),),
-            again=replace(report.again, command=evil, scenario=evil),
+            redo=replace(report.redo, command=evil, scenario=evil),
         )
     )  # fmt: skip
     assert evil not in page

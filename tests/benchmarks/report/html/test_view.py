@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlanes.benchmarks.analysis.gate import Verdict
+from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
 from streamlanes.benchmarks.report.comparison import Comparisons, compare
@@ -76,7 +76,7 @@ def test_a_line_ends_where_samples_do(run: list[Result]) -> None:
 def test_refused_and_overloaded_trials_have_no_part_in_distributions(run: list[Result]) -> None:
     load = [result for result in run if result.kind == "load"]
     bad = [
-        replace(result, verdict=Verdict(lost=1)) if result.lane == "ws" else
+        replace(result, correctness=Correctness(lost=1)) if result.lane == "ws" else
         replace(result, overloaded=True) if result.lane == "poll" else result
         for result in load
     ]  # fmt: skip
@@ -112,14 +112,14 @@ def test_heats_are_added(run: list[Result], report: Report) -> None:
 
 def test_it_can_be_redone(run: list[Result], report: Report, tmp_path: Path) -> None:
     header = synthetic.header()
-    settings = tomllib.loads(report.again.scenario)
+    settings = tomllib.loads(report.redo.scenario)
     assert (settings["seed"], settings["lanes"]) == (header.scenario.seed, list(header.scenario.lanes))
     assert settings["load"] == header.scenario.parts["load"]
     results.create(tmp_path, header)
     for result in run:
         results.append(tmp_path, result)
     done = subprocess.run(
-        [sys.executable, "-c", report.again.recompute], cwd=tmp_path, capture_output=True, text=True, timeout=50,
+        [sys.executable, "-c", report.redo.recompute], cwd=tmp_path, capture_output=True, text=True, timeout=50,
         check=True,
     )  # fmt: skip
     line = next(line for line in report.spreads[0].spectrum if line.lane == "sse")

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import FILE, Header
 from streamlanes.benchmarks.experiment.scenario import Scenario
-from streamlanes.benchmarks.report.html.model import Again
+from streamlanes.benchmarks.report.html.model import Redo
 
 
-def again(header: Header, results: Sequence[Result]) -> Again:
+def redo(header: Header, results: Sequence[Result]) -> Redo:
     """Return how somebody who doubts the page can redo it."""
-    return Again(
+    return Redo(
         command=header.command,
         seed=header.scenario.seed,
         scenario="\n".join(_toml(_settings(header.scenario))),
