@@ -20,7 +20,7 @@ class Opened:
     """The first message of a connection."""
 
     cursor: Cursor
-    """Where it reads on from."""
+    """Place from which it reads on."""
     heartbeat: float
     """Seconds after which the server would break a silence."""
 

@@ -21,12 +21,12 @@ class Options:
     """How to reach a server, how long to wait for it, and how often to come back. Times are in seconds."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request, for instance `Authorization`."""
+    """Headers that are sent with every request, for instance `Authorization`."""
     proxy: str | None = None
     """The HTTP proxy to go through. Those that the environment names aren't used: the libraries under the four
     clients read it differently, and the same stream would take different ways."""
     open_timeout: float = 10.0
-    """From connecting to the server's first word."""
+    """Seconds from connecting to the server's first word."""
     grace: float = WATCHDOG_GRACE
     """How much longer than the server's heartbeat a silence may last; then the connection counts as lost. It counts
     whole messages: a single event must come through in heartbeat + grace."""

@@ -26,7 +26,7 @@ class Started:
     session_id: str
     """Whoever has it may read the stream and delete it."""
     cursor: Cursor
-    """Before the first event."""
+    """Place before the first event."""
     links: Mapping[str, str]
     """The stream's URL on each lane, ready to connect to."""
 

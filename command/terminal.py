@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 WIDTH: Final = 100
-"""Of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
+"""Columns of what is printed to something else than a terminal, unless COLUMNS says otherwise."""
 
 
 def stdout() -> Console:

@@ -46,7 +46,7 @@ from streamlanes.transports.service.settings import Settings
 
 PAGE: Final = Path(__file__).parent / "page"
 ANSWER_SECONDS: Final = 10.0
-"""That the server may take to answer."""
+"""Seconds that the server may take to answer."""
 
 MAX_OFFSET: Final = 10**9
 """No stream here has as many events; a file system takes an offset into the journal of this size, and not of any."""
@@ -83,7 +83,7 @@ class FaultOrder(Order):
     lane: str | None
     fault: Literal["cut", "stall"]
     seconds: float = Field(5.0, gt=0, le=60)
-    """Of a stall."""
+    """Seconds of a stall."""
 
 
 class ReadersOrder(Order):

@@ -29,7 +29,7 @@ from streamlanes.demos.screen import Screen
 
 STDIN: Final = 0
 END_SECONDS: Final = 2.0
-"""That the process may take to tidy up the terminal."""
+"""Seconds that the process may take to tidy up the terminal."""
 
 # An arrow and the like are several bytes, some of which could be a key of ours (ECMA-48 5.4, SS3, Alt).
 _SEQUENCE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)

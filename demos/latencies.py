@@ -9,7 +9,7 @@ from math import ceil
 from typing import Final
 
 SLICES: Final = 240
-"""That are remembered."""
+"""Number of slices that are remembered."""
 WINDOW_NS: Final = 30_000_000_000
 EVENTS: Final = 10_000
 """Whose latencies are: the last ones, of those due in the last 30 s of them."""

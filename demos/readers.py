@@ -27,7 +27,7 @@ from streamlanes.benchmarks.machine.event_loop import loop_factory
 
 REPORT_SECONDS: Final = 0.25
 ARRIVAL_SECONDS: Final = 0.001
-"""Between one reader and the next: all at once would be a load test of accepting."""
+"""Seconds between one reader and the next: all at once would be a load test of accepting."""
 
 
 class Link(NamedTuple):
@@ -50,7 +50,7 @@ class Counts:
     """How they fare."""
 
     count: int = 0
-    """That are reading."""
+    """Number of readers that are reading."""
     received: int = 0
     """Events, of all together, also of those that have ended."""
     faults: int = 0

@@ -30,7 +30,7 @@ LEAST_HEIGHT: Final = 18
 BORDER: Final = 4
 LABEL: Final = 9
 WORD_LINES: Final = 4
-"""That are kept free at least, so that the figures stay where they are."""
+"""Lines that are kept free at least, so that the figures stay where they are."""
 
 COLOURS: Final = {
     Phase.CONNECTING: "yellow",

@@ -24,7 +24,7 @@ OFFERED: Final = ("tokens", "ticker", "echo")
 """The producers to choose from; `replay` has no recordings here."""
 
 MAX_STAMPS: Final = 2_000
-"""That are read from the journal at once."""
+"""Number of stamps that are read from the journal at once."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from streamlanes.producers.errors import CursorExpired, StreamFailed, StreamLost
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 TOLD_NS: Final = 8_000_000_000
-"""For how long something that is over is still told."""
+"""Nanoseconds for which something that is over is still told."""
 
 MANNER: Final = {
     SSE: "One response that goes on: each event comes as it happens.",

@@ -15,7 +15,7 @@ class EchoParams(Params):
     """Parameters of `echo`."""
 
     count: int | None = Field(None, ge=1, le=1_000_000)
-    """So many messages; without it, they go on until the session is stopped."""
+    """Number of messages; without it, they go on until the session is stopped."""
 
 
 async def echo(params: EchoParams, context: Context) -> AsyncGenerator[Item, None]:

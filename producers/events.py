@@ -41,7 +41,7 @@ class Cursor(NamedTuple):
 
 
 After: TypeAlias = Cursor | Literal["start", "now"]
-"""Where to read from: after a cursor, at the oldest event held, or at what comes next."""
+"""Place to read from: after a cursor, at the oldest event held, or at what comes next."""
 
 
 def parse_after(text: str) -> After:
@@ -73,7 +73,7 @@ class Item:
     value: JSON
     type: str = DEFAULT_TYPE
     due_ns: int | None = None
-    """When it should happen (CLOCK_MONOTONIC), for producers with a schedule; None: now."""
+    """Nanoseconds of CLOCK_MONOTONIC at which it should happen, for producers with a schedule; None: now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Context:
     """What a generator gets besides its parameters."""
 
     start_ns: int
-    """When the stream was created (CLOCK_MONOTONIC), which schedules count from."""
+    """Nanoseconds of CLOCK_MONOTONIC at which the stream was created, which schedules count from."""
     inbox: Inbox = field(default_factory=Inbox)
     """What clients send to it."""
 

@@ -24,9 +24,10 @@ from streamlanes.producers.producer import Context, Params, Producer
 MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_EVENTS: Final = 1_000_000
 MAX_SECONDS: Final = 31 * 86_400.0
-"""From the first event to the last, so that at the lowest speed a due time is still a 64-bit number of nanoseconds."""
+"""Seconds from the first event to the last, so that at the lowest speed a due time is still a 64-bit number of
+nanoseconds."""
 MAX_AT: Final = 1e12
-"""Of a time, either way."""
+"""Seconds of a time, either way."""
 
 _KEYS: Final = frozenset({"at", "type", "data"})
 
@@ -39,7 +40,7 @@ class Recorded(NamedTuple):
     """One event."""
 
     after_ns: int
-    """Since the first event."""
+    """Nanoseconds since the first event."""
     type: str
     value: JSON
 
@@ -143,4 +144,4 @@ def producer(recordings: Mapping[str, Recording]) -> Producer[ReplayParams]:
 
 
 PRODUCER: Final = producer({})
-"""With no recordings; a server has those that it was started with."""
+"""Producer with no recordings; a server has those that it was started with."""

@@ -23,7 +23,7 @@ class TickerParams(Params):
     arrivals: Literal["constant", "poisson", "at-once"] = "constant"
     """Evenly spaced, exponentially spaced, or all due when the stream is created (which needs `count`)."""
     count: int | None = Field(None, ge=1, le=10_000_000)
-    """So many events; without it, they go on."""
+    """Number of events; without it, they go on."""
     size: int = Field(64, ge=32, le=65_536)
     """Bytes of each event's JSON text."""
     delay: float = Field(0.0, ge=0, le=3_600)

@@ -48,7 +48,7 @@ class TokensParams(Params):
 
     text: str = Field(SAMPLE, min_length=1, max_length=MAX_TEXT)
     count: int | None = Field(None, ge=1, le=MAX_TOKENS)
-    """So many tokens, the text over and over; without it, the text once."""
+    """Number of tokens, the text over and over; without it, the text once."""
     rate: float = Field(50.0, ge=0.1, le=10_000)
     """Tokens per second, on average."""
     ttft: float = Field(0.3, ge=0, le=60)

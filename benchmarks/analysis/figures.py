@@ -11,7 +11,7 @@ from streamlanes.benchmarks.analysis.histogram import Histogram, is_supported
 from streamlanes.benchmarks.spec.metrics import METRICS
 
 MAX: Final = 100.0
-"""As a percentile: the largest value, which takes one sample."""
+"""Percentile that stands for the largest value, which takes one sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Timeline:
     delivered: tuple[int, ...]
     reconnects: tuple[int, ...]
     faults: tuple[tuple[float, str], ...]
-    """When, in seconds after the window's begin, and what."""
+    """Seconds after the window's begin, and what it was, for each fault."""
 
 
 @dataclass(kw_only=True)
@@ -51,7 +51,7 @@ class Figures:
     backlog: bool = False
     """Whether the latency grew while the load went on: the lane was overloaded."""
     deliveries: int | None = None
-    """That CPU figures are divided by; None: all events received."""
+    """Number that CPU figures are divided by; None: all events received."""
 
     def times(self, name: str, values_ns: Iterable[int], samples: int | None = None) -> Histogram:
         """Add a histogram of times and the percentiles that it supports; *samples*: by default as many as values."""

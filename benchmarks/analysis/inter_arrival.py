@@ -11,7 +11,7 @@ from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
 
 GAIN: Final = 16
-"""Of the jitter's running mean (RFC 3550 §6.4.1)."""
+"""Gain of the jitter's running mean (RFC 3550 §6.4.1)."""
 
 
 def add_intervals(recorded: Recorded, found: Figures) -> None:

@@ -47,7 +47,7 @@ class Times:
     """Nanoseconds, a value for each event, of one reader or several."""
 
     due: array[int] = field(default_factory=_column)
-    """When, on the clock."""
+    """Nanoseconds of the clock at which each was due."""
     latency: array[int] = field(default_factory=_column)
     lag: array[int] = field(default_factory=_column)
     queueing: array[int] = field(default_factory=_column)

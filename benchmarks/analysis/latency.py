@@ -20,7 +20,7 @@ HEAT_ROWS: Final = 40
 HEAT_EDGES: Final = tuple(10 ** (step / 8 - 2) for step in range(49))
 """Milliseconds: from 0.01 to 10,000, eight cells a decade."""
 PARTS: Final = 5
-"""Of the time, the first and the last of which tell whether a backlog grew."""
+"""Number of parts of the window, the first and the last of which tell whether a backlog grew."""
 
 
 def add_latency(recorded: Recorded, found: Figures) -> None:

@@ -30,7 +30,7 @@ class Recorded:
     engines: Sequence[Engine]
     """One for each shard."""
     readings: Sequence[Reading]
-    """Of all shards, in the order of the task."""
+    """Readers of all shards, in the order of the task."""
     own_time: OwnTime
     """Figures that are shares of time are of this."""
 

@@ -25,7 +25,7 @@ class Result:
     role: Role
     round: int
     point: Mapping[str, float]
-    """Where in a sweep; empty if there is none."""
+    """Place in a sweep; empty if there is none."""
     readers: int
     events: int
     """Received, by all readers."""
@@ -33,11 +33,12 @@ class Result:
     overloaded: bool
     """Its latencies are of a backlog, so it has none."""
     window_ns: int
-    """From the start of the window to the last reader's end, by the trial's own time (see `turns`)."""
+    """Nanoseconds from the start of the window to the last reader's end, by the trial's own time (see
+    `interleaving`)."""
     figures: Mapping[str, float]
-    """By the names of `metrics`; what isn't known, or hasn't samples enough, is absent."""
+    """Values by the names of `metrics`; what isn't known, or hasn't samples enough, is absent."""
     histograms: Mapping[str, str]
-    """Of nanoseconds, HdrHistogram V2 in base64."""
+    """Histograms of nanoseconds, HdrHistogram V2 in base64."""
     samples: Mapping[str, int]
     """Independent samples behind each histogram."""
     heat: Heat | None

@@ -20,7 +20,7 @@ from typing import Final, Literal, TypeAlias
 from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]  # this module is the border
 
 ALPHA: Final = 0.05
-"""Of a whole report: the chance of calling at least one difference where there is none."""
+"""Chance, over a whole report, of calling at least one difference where there is none."""
 MARGIN: Final = math.log(1.05)
 """What matters at least: 5 %, either way. Symmetric as a ratio: from 1/1.05 to 1.05."""
 MIN_ROUNDS: Final = 2

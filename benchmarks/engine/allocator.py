@@ -12,7 +12,7 @@ from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-"""Of glibc's malloc.h (mallopt(3)); Python has no names for them."""
+"""Names of glibc's malloc.h (mallopt(3)), which Python doesn't have."""
 KEPT: Final = 2**28
 """Bytes of free memory that the process may keep."""
 LARGEST: Final = 2**25

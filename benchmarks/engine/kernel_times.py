@@ -20,7 +20,7 @@ from streamlanes.benchmarks.engine.decoding.decoder import Events
 from streamlanes.benchmarks.engine.recorder import Recorder
 
 SO_TIMESTAMPNS: Final = 35
-"""Of Linux (asm-generic/socket.h); Python's module has no name for it."""
+"""Number of the socket option on Linux (asm-generic/socket.h), for which Python has no name."""
 _TIMESPEC: Final = struct.Struct("@ll")
 _SPACE: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 
@@ -31,7 +31,7 @@ class StampedSocket(socket.socket):
     """A TCP socket that knows when the kernel received what was read from it last."""
 
     received_ns: int | None = None
-    """On CLOCK_MONOTONIC; None: nothing was read yet, or the kernel doesn't tell."""
+    """Nanoseconds of CLOCK_MONOTONIC; None: nothing was read yet, or the kernel doesn't tell."""
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Read as socket.recv does."""

@@ -33,9 +33,9 @@ from streamlanes.producers.errors import InvalidCursor
 from streamlanes.producers.events import Cursor
 
 LEAD_NS: Final = 20_000_000
-"""Between the window's start and the first session, so that starting the tasks doesn't delay it."""
+"""Nanoseconds between the window's start and the first session, so that starting the tasks doesn't delay it."""
 SAMPLE_SECONDS: Final = 0.25
-"""Between two readings of the processes' clocks."""
+"""Seconds between two readings of the processes' clocks."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from streamlanes.benchmarks.engine.decoding.decoder import Events, Position
 from streamlanes.benchmarks.spec.records import Column, ConnectionTimes, Reader, Sends, Traffic
 
 _pack: Final = struct.Struct("q").pack
-"""As an array of "q" has it."""
+"""Packing of one number, as an array of "q" has it."""
 
 
 class Recorder:

@@ -28,9 +28,9 @@ from streamlanes.benchmarks.trial.shards import drive, processes
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
 EVENT_TARGET_US: Final = 3.0
-"""That an event of a streaming wire may cost the engine."""
+"""Microseconds of CPU that an event of a streaming wire may cost the engine."""
 POLL_TARGET_US: Final = 200.0
-"""That a poll of a single event may."""
+"""Microseconds of CPU that a poll of a single event may cost it."""
 PATIENCE: Final = 30.0
 """Seconds that a reader may take beyond its time."""
 

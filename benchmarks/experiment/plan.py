@@ -34,14 +34,14 @@ class Experiment:
     """What is run, whole: the same seed and options plan the same one."""
 
     scenario: Scenario
-    """As it is run, with the lanes that take part."""
+    """Scenario as it is run, with the lanes that take part."""
     contestants: tuple[Contestant, ...]
     trials: tuple[tuple[TrialPlan, ...], ...]
-    """In their order; those of an entry are run side by side."""
+    """Trials in their order; those of an entry are run side by side."""
     left_out: Mapping[str, str]
     """Lanes that were asked for by `all` and can't be measured, and why."""
     text: str | None
-    """That is streamed, if it isn't the scenario's."""
+    """Text that is streamed, if it isn't the scenario's."""
     trace: TraceInfo | None
     target: TargetInfo | None
     """None: each trial has a server of its own."""

@@ -59,16 +59,16 @@ class Header:
     started: str
     """UTC, ISO 8601."""
     command: str
-    """That repeats the run; empty if no command ran it."""
+    """Command that repeats the run; empty if no command ran it."""
     scenario: Scenario
-    """As it was run; a text, which may be long, only by its hash."""
+    """Scenario as it was run; a text, which may be long, only by its hash."""
     text_sha256: str | None = None
     trace: TraceInfo | None = None
     trials: int
-    """That were planned; a search may take more."""
+    """Number of trials that were planned; a search may take more."""
     environment: Environment
     ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
-    """By lane, of runs with saturated trials."""
+    """Ceilings by the contestant's name, of runs with saturated trials."""
     target: TargetInfo | None = None
     """None: each trial had a server of its own."""
     left_out: Mapping[str, str] = field(default_factory=dict)

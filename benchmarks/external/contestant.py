@@ -22,7 +22,7 @@ from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import READY_SECONDS, Server, ready, start
 
 ASK_SECONDS: Final = 0.02
-"""Between two requests to a server that isn't ready yet."""
+"""Seconds between two requests to a server that isn't ready yet."""
 
 
 @dataclass(frozen=True, slots=True)

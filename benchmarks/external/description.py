@@ -43,7 +43,7 @@ class ExternalLane:
     """A URL to which each event is sent, one after the other, on a connection that is kept alive."""
     method: Literal["POST", "PUT"] = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with what is published."""
+    """Headers that are sent with what is published."""
     body: str = "{data}"
     command: tuple[str, ...] = ()
     """Starts the server, in the foreground, for each trial; without it, the server is running already."""
@@ -52,7 +52,7 @@ class ExternalLane:
     ready: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """A URL that answers 2xx once the server is ready."""
     folder: Path = BUILT_IN
-    """Where the file is."""
+    """Folder of the file."""
 
     @property
     def engine_wire(self) -> Wire:

@@ -40,7 +40,7 @@ from streamlanes.producers.producer import Context
 
 LANE: Final = TypeAdapter(ExternalLane)
 ANSWER_SECONDS: Final = 10.0
-"""That the server may take to answer a request."""
+"""Seconds that the server may take to answer a request."""
 
 
 class PublishError(Exception):

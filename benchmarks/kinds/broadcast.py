@@ -21,9 +21,9 @@ from streamlanes.benchmarks.spec.workload import Workload, to_an_audience
 NAME: Final = "broadcast"
 
 CONNECT_SECONDS: Final = 0.004
-"""For each reader to come before the first event is due."""
+"""Seconds for each reader to come before the first event is due."""
 READY_SECONDS: Final = 0.5
-"""For the last one to be there."""
+"""Seconds for the last one to be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class Calibration:
     __pydantic_config__ = CHECKED
 
     rounds: Rounds = 1
-    """Of them the first one only has trials: an instrument is calibrated once in a run."""
+    """Rounds, of which the first one only has trials: an instrument is calibrated once in a run."""
     readers: Annotated[int, Field(ge=1, le=10_000)] = 10
     deliveries: Annotated[float, Field(ge=0.1, le=1_000_000)] = 2_000.0
     """Per second, by all readers together."""

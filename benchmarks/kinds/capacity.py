@@ -26,7 +26,7 @@ from streamlanes.benchmarks.spec.workload import TrialFinding, Workload
 
 NAME: Final = "capacity"
 MARGIN: Final = 0.95
-"""Of the highest rate that was sustained: that of the confirming run."""
+"""Share of the highest rate that was sustained: that of the confirming run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,13 @@ class Capacity:
     first: Annotated[float, Field(ge=1, le=1_000_000)] = 1_000.0
     """Deliveries per second, by all readers together, that the search begins with."""
     last: Annotated[float, Field(ge=1, le=10_000_000)] = 400_000.0
-    """With which it ends at the latest."""
+    """Deliveries per second with which it ends at the latest."""
     precision: Annotated[float, Field(ge=1.01, le=2)] = 1.15
     """The search is over when the lowest rate that wasn't sustained is so many times the highest that was."""
     size: Size = 128
     """Bytes of each event's JSON text."""
     seconds: Annotated[float, Field(ge=1, le=600)] = 2.5
-    """Of a step."""
+    """Seconds of a step."""
     confirm: Annotated[float, Field(ge=1, le=3_600)] = 6.0
     """Seconds of the confirming run."""
     deadline: Deadline = 0.1

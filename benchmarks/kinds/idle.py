@@ -23,7 +23,7 @@ NAME: Final = "idle"
 SETTLE: Final = 2.0
 """Seconds between the last reader's coming and the window."""
 ARRIVED_NS: Final = 250_000_000
-"""After its request, a reader counts as there."""
+"""Nanoseconds after its request from which on a reader counts as there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,9 @@ from streamlanes.benchmarks.trial.network import Relayed
 
 NAME: Final = "recovery"
 CONNECT_SECONDS: Final = 0.01
-"""For each reader to come before the first event is due."""
+"""Seconds for each reader to come before the first event is due."""
 READY_SECONDS: Final = 0.5
-"""For the last one to be there."""
+"""Seconds for the last one to be there."""
 
 SCHEDULE: Final = (
     TimedFault(at=1.0, what="cut"),
@@ -62,7 +62,7 @@ class Recovery:
     seconds: Annotated[float, Field(ge=0.5, le=3_600)] = 25.0
     """How long the stream goes on."""
     faults: Annotated[tuple[TimedFault, ...], Field(min_length=1)] = SCHEDULE
-    """See `relay.timed`; times count from when the first event is due."""
+    """Faults (see `relay.timed`); their times count from when the first event is due."""
     jitter: Annotated[float, Field(ge=0, le=60)] = 0.2
     """Each fault comes up to so many seconds later, drawn anew for each round, and the same on every lane."""
     heartbeat: Annotated[float, Field(gt=0, le=60)] = 1.0
@@ -70,7 +70,7 @@ class Recovery:
     grace: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Seconds that a heartbeat may be late before a reader gives the connection up."""
     first_delay: Annotated[float, Field(ge=0, le=60)] = 0.5
-    """See `tasks.Reconnecting`: by default as this project's clients have it."""
+    """Seconds of the first delay (see `tasks.Reconnecting`), by default as this project's clients have it."""
     max_delay: Annotated[float, Field(ge=0, le=600)] = 20.0
 
     def __post_init__(self) -> None:

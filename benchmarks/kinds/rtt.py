@@ -26,9 +26,9 @@ from streamlanes.benchmarks.spec.workload import Workload
 NAME: Final = "rtt"
 
 _START_NS: Final = 10_000_000
-"""For the start of each session."""
+"""Nanoseconds for the start of each session."""
 _READY_NS: Final = 100_000_000
-"""For the last reader to be there, and again for the last way up."""
+"""Nanoseconds for the last reader to be there, and again for the last way up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Rtt:
     rounds: Rounds = 3
     clients: Annotated[int, Field(ge=1, le=1_000)] = 10
     messages: Annotated[int, Field(ge=1, le=100_000)] = 40
-    """That each client sends."""
+    """Messages that each client sends."""
     rate: Annotated[float, Field(ge=0.1, le=10_000)] = 40.0
     """Messages per second and client, on average."""
     arrivals: Literal["constant", "poisson"] = "constant"

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import ConfigDict, Field
 
 CHECKED: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""Of a kind's settings: other keys are errors."""
+"""Configuration of a kind's settings: other keys are errors."""
 
 Rounds: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
 """How often each lane's trials are run."""

@@ -15,7 +15,7 @@ class ProcessTime(NamedTuple):
 
     cpu_ns: int | None
     waited_ns: int | None
-    """In which it could have run, and another process had the CPU."""
+    """Nanoseconds in which it could have run, and another process had the CPU."""
     preempted: int | None = None
     """Times that its main thread was made to give up its CPU: involuntary context switches."""
 
@@ -52,7 +52,7 @@ class CPUTime(NamedTuple):
 
     total: int
     steal: int
-    """Taken by the hypervisor for others."""
+    """Time that the hypervisor gave to others."""
 
     def steal_since(self, earlier: CPUTime) -> float:
         """Return the share of the time since *earlier* that was stolen."""
@@ -109,7 +109,7 @@ class IdleCost(NamedTuple):
     uss: int
     """Unique set size, bytes: the memory that would be free if the process ended."""
     slab: int
-    """Of the kernel, bytes: sockets and files, of all processes."""
+    """Bytes of the kernel's, for sockets and files of all processes."""
     wakeups: int
     """Times that its main thread has given up its CPU by itself, and so been woken again."""
 

@@ -15,7 +15,7 @@ from typing import IO, Final, NamedTuple
 
 LAUNCH: Final = Path(__file__).parent / "launch.py"
 END_SECONDS: Final = 5.0
-"""That a process may take to go after it has closed its output."""
+"""Seconds that a process may take to go after it has closed its output."""
 
 
 class ProcessError(Exception):
@@ -26,7 +26,7 @@ class Placement(NamedTuple):
     """CPUs for the two processes of a trial; None: left to the system."""
 
     cpus: int
-    """That this process may use."""
+    """Number of CPUs that this process may use."""
     server: int | None
     engine: int | None
 

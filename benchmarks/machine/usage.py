@@ -18,7 +18,7 @@ BUSY: Final = 0.9
 MOSTLY_BUSY: Final = 0.75
 """What a process must reach to be what limits a saturated trial."""
 WINDOW_NS: Final = 1_000_000_000
-"""Of `busiest`. Shorter ones would take the start of the sessions for an overload."""
+"""Nanoseconds of the window of `busiest`. Shorter ones would take the start of the sessions for an overload."""
 SHORT_NS: Final = 500_000_000
 """CPU clocks say nothing of less."""
 
@@ -31,7 +31,7 @@ class Usage:
 
     cpu_ns: int | None
     waited_ns: int | None
-    """For a CPU that another process had."""
+    """Nanoseconds of waiting for a CPU that another process had."""
     preempted: int | None = None
     """Times that it was made to give up its CPU."""
     busiest: float | None

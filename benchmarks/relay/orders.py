@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from streamlanes.benchmarks.relay.timed import TimedFault
 
 ORDERED: Final = "relay.json"
-"""In the trial's folder: what the relay was told to do."""
+"""File in the trial's folder that says what the relay was told to do."""
 LOG: Final = "faults.jsonl"
-"""There, too: a line for each fault that there was."""
+"""File there with a line for each fault that there was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Suffered:
     open: int
     """Connections."""
     cpu_ns: int
-    """Of the relay's process by then."""
+    """Nanoseconds of CPU that the relay's process had used by then."""
 
 
 ORDERS: Final = TypeAdapter(Orders)

@@ -41,7 +41,7 @@ class Counts:
     down: int
     """Bytes delivered to clients."""
     accepted: int
-    """In all states."""
+    """Number of connections in all states."""
     connecting: int
     open: int
     half_open: int

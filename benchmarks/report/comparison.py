@@ -50,7 +50,7 @@ class Comparison:
     rounds: int
     """Pairs; of two runs, the rounds of the one that has fewer."""
     median_lane: float
-    """Over the rounds that are compared, in the metric's unit."""
+    """Median over the rounds that are compared, in the metric's unit."""
     median_reference: float
     ratio: float
     """Lane over reference: the geometric mean over rounds."""
@@ -60,7 +60,7 @@ class Comparison:
     p_adjusted: float
     """Holm's; of the A/A its own."""
     margin: float
-    """As a share: 0.05 is from 1/1.05 to 1.05."""
+    """Margin as a share: 0.05 is from 1/1.05 to 1.05."""
     verdict: Verdict
 
 
@@ -69,7 +69,7 @@ class Comparisons:
     """All comparisons of a report, and what takes part in none."""
 
     entries: tuple[Comparison, ...]
-    """In the order of kinds, points, metrics and lanes; the A/A's after all others."""
+    """Comparisons in the order of kinds, points, metrics and lanes; the A/A's after all others."""
     left_out: tuple[str, ...]
     """A line for each trial that is refused, or overloaded and so without latency; then what couldn't be compared."""
 
@@ -92,7 +92,7 @@ class Series:
     """One figure of one lane."""
 
     values: Mapping[int, float]
-    """By round."""
+    """Values by round."""
     complete: bool
     """Whether no trial was left out."""
 
@@ -106,7 +106,7 @@ class Candidate:
     reference: str
     rounds: int
     medians: tuple[float, float]
-    """Of the lane and of the reference."""
+    """Medians of the lane and of the reference."""
     estimate: Estimate
     complete: bool
     """Whether no trial of the two was left out."""

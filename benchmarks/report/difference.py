@@ -30,12 +30,12 @@ from streamlanes.benchmarks.report.comparison import (
 from streamlanes.benchmarks.spec.contestant import Role
 
 OF_THE_RUN: Final = frozenset({"boot_id", "time_namespace", "packages.streamlanes"})
-"""Of the environment: what is another in each run, and the version of what is under test."""
+"""Fields of the environment that are another in each run, and the version of what is under test."""
 NOT_LOAD: Final = frozenset({"name", "about", "lanes", "slo", "rounds"})
-"""Of the scenario: what a lane's figures of one round don't depend on."""
+"""Settings of the scenario that a lane's figures of one round don't depend on."""
 
 FAULTS: Final = ("", "overloaded", "refused")
-"""Of a trial, from good to bad."""
+"""States of a trial, from good to bad."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

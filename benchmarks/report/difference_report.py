@@ -14,7 +14,7 @@ from streamlanes.benchmarks.report.terminal import markdown_table, rich_table
 from streamlanes.benchmarks.spec.metrics import METRICS
 
 ORDER: Final[tuple[Verdict, ...]] = ("worse", "better", "undecided", "incomplete", "preliminary", "equivalent")
-"""Of the rows."""
+"""Verdicts in the order of the rows."""
 
 
 def difference_table(found: Difference) -> Table:

@@ -31,9 +31,10 @@ class Row:
     readers: int
     correctness: Correctness
     overloaded: bool
-    """In one trial at least: the lane has no latency then, since that of its other trials would flatter it."""
+    """Whether one trial at least was: the lane has no latency then, since that of its other trials would flatter it."""
     figures: Mapping[str, float]
-    """By metric: percentiles are those of all trials' deliveries together, anything else is the median trial's."""
+    """Values by metric: percentiles are those of all trials' deliveries together, anything else is the median
+    trial's."""
 
 
 def rows(results: Sequence[Result], kind: str, lanes: Sequence[str] | None = None) -> list[Row]:

@@ -21,11 +21,11 @@ class Check:
     metric: str
     limit: float
     value: float | None
-    """Over all of the lane's trials; None if it isn't known, or a trial was refused or overloaded."""
+    """Value over all of the lane's trials; None if it isn't known, or a trial was refused or overloaded."""
     fault: str
     """Why it isn't met; empty if it is."""
     seconds: float
-    """That were measured."""
+    """Seconds that were measured."""
 
 
 def check(slo: Mapping[str, float], results: Sequence[Result]) -> list[Check]:

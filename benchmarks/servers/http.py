@@ -29,7 +29,7 @@ class Request(NamedTuple):
     path: str
     query: str
     head: bytes
-    """As it came, with the lines' ends."""
+    """Request line and headers as they came, with the lines' ends."""
     body: bytes
 
 

@@ -54,9 +54,9 @@ class Prepared:
 
     events: int
     streams: Mapping[str, bytes]
-    """By lane: the whole answer to a reader that starts at the start; of `ws`, what follows the handshake."""
+    """Whole answers, by lane, to a reader that starts at the start; of `ws`, what follows the handshake."""
     polls: Mapping[str, bytes]
-    """By `after`: the whole response."""
+    """Whole responses, by `after`."""
 
 
 async def prepare(events: int, size: int, poll_limit: int) -> Prepared:

@@ -22,9 +22,9 @@ class Expected:
     checksum: int
     """CRC-32 of the events' data in order, a newline after each."""
     first_ns: int
-    """From the stream's creation to when its first event is due."""
+    """Nanoseconds from the stream's creation to when its first event is due."""
     duration_ns: int
-    """From the stream's creation (of an echo: from the schedule's begin) to when its last event is due."""
+    """Nanoseconds from the stream's creation (of an echo: from the schedule's begin) to when its last event is due."""
 
 
 def expect(sessions: Sequence[SessionPlan]) -> list[Expected]:

@@ -17,7 +17,7 @@ GAP: Final = 0.02
 """Seconds between two trials' turns, for the last events of one to be read before the first one's of the next."""
 
 START_SECONDS: Final = 0.1
-"""That starting each trial's stream may take, before the first turn."""
+"""Seconds that starting each trial's stream may take, before the first turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +25,11 @@ class Turns:
     """One trial's turns. Times are in seconds."""
 
     turn: float
-    """In which its events are due, without its pauses as they would be alone."""
+    """Seconds in which its events are due, without its pauses as they would be alone."""
     pause: float
-    """After each of them: the others' turns."""
+    """Seconds after each of them: the others' turns."""
     after: float
-    """When its first turn begins, counted from when it would begin alone."""
+    """Seconds to when its first turn begins, counted from when it would begin alone."""
 
     @classmethod
     def at(cls, place: int, count: int, turn: float) -> Turns:
@@ -46,7 +46,7 @@ class OwnTime:
     """Tells how much of a trial's own time has passed. Nanoseconds; a trial without turns has all the time."""
 
     begin_ns: int = 0
-    """Of the first turn, CLOCK_MONOTONIC."""
+    """Nanoseconds of CLOCK_MONOTONIC at which the first turn begins."""
     turn_ns: int = 0
     pause_ns: int = 0
 

@@ -43,7 +43,7 @@ class StartedStream:
     """Whole."""
     epoch: str
     events: int
-    """That it will have; a wire that doesn't tell the end is read up to there."""
+    """Number of events that it will have; a wire that doesn't tell the end is read up to there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Spec:
     """What one shard of the engine is to do, as JSON."""
 
     url: str
-    """Of the server, without a path."""
+    """URL of the server, without a path."""
     lane: str
     reader: str
     """Which of the engine's readers is to be used: the name of a wire, or of a client library."""
@@ -61,14 +61,14 @@ class Spec:
     """Seconds after the window's start at which a reader that hasn't ended is given up."""
     task: Annotated[Task, Field(discriminator="task")]
     started: StartedStream | None = None
-    """For an audience."""
+    """Stream that an audience reads."""
     begins_at: float | None = None
     """Unix time: of sessions, when the clock starts; of an audience, when the window begins. None: when it is ready."""
     shard: int = 0
     shards: int = 1
-    """Of which this is one; shard n has every so many-th session or reader from the n-th on."""
+    """Number of shards, of which this is one; shard n has every so many-th session or reader from the n-th on."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request; they may be secrets, so their values aren't in `spec.json`."""
+    """Headers that are sent with every request; they may be secrets, so their values aren't in `spec.json`."""
 
 
 class Traffic(NamedTuple):
@@ -77,7 +77,7 @@ class Traffic(NamedTuple):
     bytes_up: int
     bytes_down: int
     segments: int
-    """In both directions, bare acknowledgements included."""
+    """Number of segments in both directions, bare acknowledgements included."""
 
 
 class ConnectionTimes(NamedTuple):
@@ -117,9 +117,10 @@ class Reader:
     error: str | None
     """Why the reading ended early."""
     traffic: Traffic | None = None
-    """Over all its connections, where that was asked for."""
+    """Traffic over all its connections, where that was asked for."""
     connections: tuple[ConnectionTimes, ...] = ()
-    """Of a reader that reconnects, in their order: all that ended early, and the one that saw the stream's end."""
+    """Connections of a reader that reconnects, in their order: all that ended early, and the one that saw the stream's
+    end."""
 
 
 class Sample(NamedTuple):
@@ -129,7 +130,7 @@ class Sample(NamedTuple):
     server: ProcessTime
     engine: ProcessTime
     idle: IdleCost | None = None
-    """Of the server, where that was asked for."""
+    """Costs of the server, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +141,13 @@ class Engine:
     time_namespace: str
     loop: str
     before: tuple[Sample, ...] = ()
-    """While it was being prepared."""
+    """Samples from while it was being prepared."""
     samples: tuple[Sample, ...]
     """The first as the window begins, the last as it ends, others between."""
     readers: tuple[Reader, ...]
     lags_ns: tuple[int, ...] = ()
-    """In calibrations: from when the kernel had what completed an event, or several, to the engine's own clock."""
+    """Nanoseconds, in calibrations, from when the kernel had what completed an event, or several, to the engine's own
+    clock."""
 
     @property
     def window_ns(self) -> int:
@@ -185,15 +187,15 @@ class Trial:
     round: int
     seed: int
     point: Mapping[str, float]
-    """Where in a sweep."""
+    """Place in a sweep."""
     deadline: float
     """Seconds from due to received, for goodput."""
     warm_up: float
     """Seconds from when an audience's first event is due in which events are left out of all figures."""
     turns: Turns | None = None
-    """In which its events were due; None: it was run alone."""
+    """Turns in which its events were due; None: it was run alone."""
     expected: tuple[Expected, ...]
-    """Of each reader; or one for all of them."""
+    """What must come of each reader; or one for all of them."""
     boot_id: str
     time_namespace: str
     """The server's and so the journal's."""

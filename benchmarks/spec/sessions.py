@@ -17,9 +17,9 @@ class MessagePlan:
     """When the way up is made ready, so that the first message needn't wait for a connection. As all such times,
     after the start of the trial's clock."""
     at_ns: int
-    """When the schedule begins."""
+    """Nanoseconds after the start of the trial's clock."""
     params: ProducerParams
-    """Of `ticker`; seeded and pure, so that the echoes can be judged without a record of what was sent."""
+    """Parameters of `ticker`; seeded and pure, so that the echoes can be judged without a record of what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class SessionPlan:
     """A client that starts a stream at its time and reads it to its end."""
 
     at_ns: int
-    """After the start of the trial's clock."""
+    """Nanoseconds after the start of the trial's clock."""
     producer: str
     params: ProducerParams
     messages: MessagePlan | None = None

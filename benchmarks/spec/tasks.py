@@ -45,7 +45,7 @@ class Reconnecting:
     silence: float
     """Seconds without anything from the server after which a connection is given up."""
     seed: int
-    """Of the delays; reader n draws the same ones on every lane."""
+    """Seed of the delays; reader n draws the same ones on every lane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class TracedRequest(NamedTuple):
     """One session to start."""
 
     at_ns: int
-    """After the first request of the trace."""
+    """Nanoseconds after the first request of the trace."""
     tokens: int
 
 

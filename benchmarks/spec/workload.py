@@ -58,15 +58,16 @@ class Workload:
     kind: str
     task: Task
     expected: tuple[Expected, ...]
-    """Of each session, or of the one stream that there is."""
+    """What must come of each session, or of the one stream that there is."""
     duration: float
     """Seconds from the start of the clock to when the last event is due, at least."""
     point: Point = field(default_factory=dict)
-    """Where in a sweep."""
+    """Place in a sweep."""
     deadline: float = 0.0
     """Seconds from due to received, for goodput."""
     stream: SessionPlan | None = None
-    """Started for an audience; its first event is due as `expected` says, so that the readers are there by then."""
+    """Stream that is started for an audience; its first event is due as `expected` says, so that the readers are
+    there."""
     opens: float = 0.0
     """Seconds from the stream's creation to when the window begins."""
     warm_up: float = 0.0
@@ -76,7 +77,7 @@ class Workload:
     turns: Turns | None = None
     """Those that it takes, once it is known with how many others."""
     options: Sequence[str] = ()
-    """Of `streamlanes serve`."""
+    """Options of `streamlanes serve`."""
     network: Network | None = None
     then: Callable[[TrialFinding], Workload | None] | None = None
     """What is to be run next on the same lane, now that this has come of it: a search goes on."""

@@ -20,7 +20,7 @@ class Relayed:
     """A `workload.Network` with *faults*."""
 
     faults: tuple[TimedFault, ...]
-    """In the order of their times."""
+    """Faults in the order of their times."""
     delay: float
     """Seconds from the stream's creation to when the times of the faults begin."""
     seed: int

@@ -38,7 +38,7 @@ class Server:
     journaled: bool = True
     """Whether it leaves a journal in the trial's folder."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """That it wants with every request."""
+    """Headers that it wants with every request."""
 
 
 @contextmanager

@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 PROGRESS_SECONDS: Final = 0.25
 READY_SECONDS: Final = 60.0
-"""That workers may take to start."""
+"""Seconds that workers may take to start."""
 CONNECT_SECONDS: Final = 10.0
-"""That a cluster's scheduler may take to answer."""
+"""Seconds that a cluster's scheduler may take to answer."""
 
 
 class Processes(Executor):

@@ -34,7 +34,7 @@ class TargetInfo:
 
     url: str
     server: str
-    """As its `Server` header has it; empty if there is none."""
+    """Name that its `Server` header has; empty if there is none."""
     status: str
     """What its `/healthz` said before the first trial."""
 
@@ -49,7 +49,7 @@ class Target:
     role: Role
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Sent with every request. They may be secrets: they aren't stored."""
+    """Headers that are sent with every request. They may be secrets: they aren't stored."""
 
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:

@@ -31,7 +31,7 @@ TOGETHER: Final = 1.0
 """Seconds that several shards have to be ready at the same time."""
 PROGRESS_SECONDS: Final = 0.25
 HIDDEN: Final = "…"
-"""In the place of what may be a secret."""
+"""Mark in the place of what may be a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Assignment(NamedTuple):
 
     plan: TrialPlan
     folder: Path
-    """Where the raw results are left."""
+    """Folder in which the raw results are left."""
     site: Site
     """No other trial's meanwhile."""
 

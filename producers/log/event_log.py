@@ -15,11 +15,11 @@ class Retention:
 
     max_events: int = 10_000
     max_bytes: int = 16 * 1024 * 1024
-    """Of `Event.data`, in UTF-8."""
+    """Bytes of `Event.data`, in UTF-8."""
     max_age: float = 600.0
     """Seconds since the append."""
     max_event_bytes: int = 1024 * 1024
-    """Of one event's data; a larger one isn't appended."""
+    """Bytes of one event's data; a larger one isn't appended."""
 
     def __post_init__(self) -> None:
         if self.max_events < 1 or self.max_bytes < 1 or self.max_event_bytes < 1 or not self.max_age > 0:
@@ -33,7 +33,7 @@ class Batch:
     events: tuple[Event, ...]
     """Consecutive offsets; empty after a time-out, or at the end."""
     cursor: Cursor
-    """Where to read on from; resolved, also when there are no events."""
+    """Place to read on from; resolved, also when there are no events."""
     outcome: Outcome | None
     """How the stream ended, as soon as the reader has everything up to `cursor` and nothing is to come."""
 
@@ -47,7 +47,7 @@ class StreamInfo:
     head: Cursor
     """The last event appended."""
     bytes: int
-    """Of data held."""
+    """Bytes of data held."""
     outcome: Outcome | None
 
 

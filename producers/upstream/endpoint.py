@@ -28,7 +28,7 @@ class Endpoint:
     url: str
     """The whole address, such as `https://api.example.com/v1/chat/completions`. Redirects aren't followed."""
     key: str | None = field(default=None, repr=False)
-    """Sent as `Authorization: Bearer …`."""
+    """Key that is sent as `Authorization: Bearer …`."""
     body: Mapping[str, JSON] = field(default_factory=dict)
     """The request's other fields: `model`, for instance. Readers have no say in them, but that their `messages` come
     after those here, their `temperature` instead of the one here, and that `max_tokens`, or `max_completion_tokens`,
@@ -36,7 +36,7 @@ class Endpoint:
     silence: float = 120.0
     """Seconds that may pass without a byte."""
     max_seconds: float = 600.0
-    """For all of an answer, attempts included."""
+    """Seconds for all of an answer, attempts included."""
 
     def __post_init__(self) -> None:
         url = urlsplit(self.url)
@@ -100,7 +100,7 @@ class UpstreamParams(Params):
     messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1, max_length=256)
     """A conversation."""
     max_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
-    """Of the answer, which is cut there; without it, as many as the server or the API has decided."""
+    """Tokens of the answer, which is cut there; without it, as many as the server or the API has decided."""
     temperature: float | None = Field(None, ge=0, le=2)
 
     def model_post_init(self, _context: object) -> None:

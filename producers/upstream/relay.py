@@ -50,7 +50,7 @@ FINISH: Final = "finish"
 """The type of an answer's last event."""
 
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Of an answer, as the API sends it."""
+"""Bytes of an answer, as the API sends it."""
 MAX_REFUSAL_BYTES: Final = 16 * 1024
 
 ATTEMPTS: Final = 4

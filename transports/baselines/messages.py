@@ -34,7 +34,7 @@ class Message:
     """The event's type, or which control message it is."""
     value: JSON
     id: str | None = None
-    """Where to resume; `ping` has none."""
+    """Place to resume from; `ping` has none."""
     control: bool = False
 
     @property

@@ -34,7 +34,7 @@ class Session:
     """Whoever knows the id of a private one may read, send and delete; logs show `short_id`."""
     producer: str
     cursor: Cursor
-    """Before its first event."""
+    """Place before its first event."""
     shared: bool
     inbox: Inbox
     stop_when_unread: float | None

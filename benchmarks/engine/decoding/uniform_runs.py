@@ -21,7 +21,7 @@ where there is no run: runs are looked for again after it.
 SHORTEST: Final = 32
 """Events; a shorter run would cost more than its events one by one."""
 _POWERS: Final = 10 ** np.arange(18, dtype=np.int64)[::-1]
-"""Of ten, for as many digits as an offset may have."""
+"""Powers of ten, for as many digits as an offset may have."""
 
 
 class UniformRun(NamedTuple):

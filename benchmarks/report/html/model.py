@@ -56,7 +56,7 @@ class ComparisonRow:
 
     lane: str
     median: str
-    """With thousands separators; empty if there is none, and `remark` says why."""
+    """Figure with thousands separators; empty if there is none, and `remark` says why."""
     ratio: Ratio | None = None
     judgement: Judgement | None = None
     remark: str = ""
@@ -193,7 +193,7 @@ class Report:
     title: str
     started: str
     facts: tuple[Fact, ...]
-    """Of the run in short: lanes, rounds, duration."""
+    """Facts of the run in short: lanes, rounds, duration."""
     lanes: tuple[str, ...]
     """All of them; the order gives each its colour, the same in every figure."""
     twice: Mapping[str, str]

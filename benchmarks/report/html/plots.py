@@ -21,7 +21,7 @@ class Plot:
     """One drawing of a figure: what plotly draws, and the same for those who don't see it."""
 
     title: str
-    """Of a small multiple; empty if the figure has one drawing."""
+    """Title of a small multiple; empty if the figure has one drawing."""
     label: str
     """The main finding, in words."""
     height: int

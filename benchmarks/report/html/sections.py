@@ -30,7 +30,7 @@ class Figure:
     caption: str
     plots: tuple[Plot, ...]
     lanes: tuple[str, ...] = ()
-    """In its legend; empty if each plot has its lane's name."""
+    """Lanes in its legend; empty if each plot has its lane's name."""
     scale: str = ""
     """The count that has a heat map's strongest colour."""
     numbers: Numbers | None = None
