@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help demo compare test test-long micro micro-baseline lint types types-browser picture format lock clean
+.PHONY: help demo compare test test-lowest test-long micro micro-baseline lint types types-browser picture format lock clean
 
 demo: $(READY) # one stream over several lanes side by side, in the browser
 	$(RUN)streamlanes demo $(ARGS)
@@ -24,6 +24,11 @@ compare: $(READY) # measure the four lanes and print a table, in a minute
 
 test: $(READY) # all tests but the long ones; they wait more than they work, so three at a time, also on two CPUs
 	$(RUN)pytest --numprocesses=3 --dist=worksteal $(ARGS)
+
+test-lowest: $(READY) # the same with the lowest versions that pyproject.toml allows, but for what measures
+	$(RUN)uv venv --quiet --clear --python $(RUN)python build/lowest
+	$(RUN)uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct --editable '.[bench,upstream]' --group dev
+	build/lowest/bin/python -m pytest --numprocesses=3 --dist=worksteal -W default tests/producers tests/transports tests/contract tests/clients tests/guarantees $(ARGS)
 
 test-long: $(READY) # the tests that take minutes, such as 2,000 examples of readers under faults
 	$(RUN)pytest -m long $(ARGS)

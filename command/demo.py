@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from streamlanes.benchmarks.experiment.contestants import own_wires
+from streamlanes.benchmarks.experiment.lineup import own_wires
 from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.command.arguments import each_key_value
 from streamlanes.command.terminal import stdout

@@ -14,10 +14,10 @@ import click
 from pydantic import ValidationError
 
 from streamlanes.command.arguments import key_values
-from streamlanes.command.logs import LEVELS, log_to_stderr
+from streamlanes.command.log_format import LEVELS, log_to_stderr
 from streamlanes.command.upstreams import upstream_producers
 from streamlanes.producers.catalogue import PRODUCERS, with_recordings
-from streamlanes.producers.pacing.pacing import PipePacer
+from streamlanes.producers.pacing.pacers import PipePacer
 from streamlanes.producers.producer import Producer
 from streamlanes.producers.replay import Recording, RecordingError, read_recording
 from streamlanes.transports.problems import field_errors
@@ -93,7 +93,7 @@ def settings_options(command: Callable[P, None]) -> Callable[P, None]:
     "pacer_fd",
     type=click.IntRange(0),
     metavar="FD",
-    help="For measurements: have the producers woken by another process (streamlanes.producers.pacing.pacer) at the "
+    help="For measurements: have the producers woken by another process (producers/pacing/pacer_process.py) at the "
     "other end of this socket, a file descriptor that the server inherits.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Heat, Timeline
 from streamlanes.benchmarks.analysis.gate import Correctness
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

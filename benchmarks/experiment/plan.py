@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 from streamlanes.benchmarks import kinds
 from streamlanes.benchmarks.experiment import scenario as scenarios
-from streamlanes.benchmarks.experiment.contestants import choose, contestants_of, own_wires
 from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.lineup import choose, contestants_of, own_wires
 from streamlanes.benchmarks.experiment.results import TraceInfo
 from streamlanes.benchmarks.experiment.scenario import DEFAULT, Scenario, ScenarioError, Setting
 from streamlanes.benchmarks.experiment.schedule import schedule

@@ -12,7 +12,7 @@ from dataclasses import replace
 from streamlanes.benchmarks import kinds
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.kinds import Part, is_traced
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload, in_turn, without_readers
 from streamlanes.benchmarks.trial.contestants import Contestant

@@ -17,7 +17,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol, TypeGuard
 from streamlanes.benchmarks.analysis.caveats import Caveat
 from streamlanes.benchmarks.analysis.figures import Figures
 from streamlanes.benchmarks.analysis.recorded import Recorded
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
 

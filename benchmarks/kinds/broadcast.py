@@ -13,7 +13,7 @@ from streamlanes.benchmarks.analysis.inter_arrival import add_intervals
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import ONE_STREAM, Kind, Servers
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.sessions import ProducerParams
 from streamlanes.benchmarks.spec.tasks import Audience
 from streamlanes.benchmarks.spec.workload import Workload, to_an_audience

@@ -21,7 +21,7 @@ from streamlanes.benchmarks.kinds import ONE_STREAM, Kind, Pace
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds, Size
 from streamlanes.benchmarks.machine.usage import BUSY
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import TrialFinding, Workload
 
 NAME: Final = "capacity"

@@ -15,8 +15,8 @@ from streamlanes.benchmarks.analysis.inter_arrival import add_intervals
 from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import ONLY_LANES, Kind, Servers, Streams
 from streamlanes.benchmarks.kinds.settings import CHECKED, Deadline, Rounds
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import expect
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.sessions import SessionPlan
 from streamlanes.benchmarks.spec.tasks import Sessions
 from streamlanes.benchmarks.spec.trace import Trace

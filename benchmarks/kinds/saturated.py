@@ -15,8 +15,8 @@ from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.kinds import ONLY_LANES, EngineLoad, Kind, Pace, Part
 from streamlanes.benchmarks.kinds.settings import CHECKED, Rounds, Size
 from streamlanes.benchmarks.machine.usage import MOSTLY_BUSY
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import expect
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.sessions import ProducerParams, SessionPlan
 from streamlanes.benchmarks.spec.tasks import Rereading
 from streamlanes.benchmarks.spec.workload import Workload

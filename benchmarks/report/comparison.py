@@ -19,8 +19,8 @@ from streamlanes.benchmarks.analysis import statistics
 from streamlanes.benchmarks.analysis.caveats import ROUNDS_FOR_A_VERDICT
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.analysis.statistics import ALPHA, MARGIN, Decision, Estimate, Step
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import ENGINE, METRICS, Metric
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import told
 
 COMPARED: Final = (

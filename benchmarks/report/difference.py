@@ -27,7 +27,7 @@ from streamlanes.benchmarks.report.comparison import (
     series,
     where,
 )
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 
 OF_THE_RUN: Final = frozenset({"boot_id", "time_namespace", "packages.streamlanes"})
 """Fields of the environment that are another in each run, and the version of what is under test."""

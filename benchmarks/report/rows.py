@@ -11,8 +11,8 @@ from streamlanes.benchmarks.analysis.figures import percentiles
 from streamlanes.benchmarks.analysis.gate import Correctness, total
 from streamlanes.benchmarks.analysis.histogram import Histogram
 from streamlanes.benchmarks.analysis.result import Result
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import Point
 
 COST: Final = "server_us_per_event"

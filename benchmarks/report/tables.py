@@ -15,8 +15,8 @@ from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.kinds import Measures, is_traced
 from streamlanes.benchmarks.report.rows import COST, Row, lane_names, rows
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import ENGINE, METRICS, Metric
+from streamlanes.benchmarks.spec.role import Role
 
 NOTHING: Final = "-"
 FLOOR_MULTIPLE: Final = "floor_multiple"

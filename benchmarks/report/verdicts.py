@@ -13,8 +13,8 @@ from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.report.comparison import COMPARED, Comparison, Comparisons, compare, where
 from streamlanes.benchmarks.report.rows import lane_names
 from streamlanes.benchmarks.report.tables import Table, cell, unit
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import ENGINE, METRICS
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import told
 
 HEADLINES: Final = {metric for kind in kinds.discover().values() for metric in kind.tables[0]} & {*COMPARED}

@@ -38,7 +38,7 @@ from streamlanes.producers import ticker, tokens
 from streamlanes.producers.events import Cursor, Event, Item, Outcome, encode_json
 from streamlanes.producers.log.memory import new_epoch
 from streamlanes.producers.pacing.journal import Journal
-from streamlanes.producers.pacing.pacing import LoopPacer, Pacer, PipePacer
+from streamlanes.producers.pacing.pacers import LoopPacer, Pacer, PipePacer
 from streamlanes.producers.pacing.pump import pump
 from streamlanes.producers.producer import Context
 from streamlanes.producers.wire import HEARTBEAT

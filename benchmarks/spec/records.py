@@ -29,9 +29,9 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import Field, TypeAdapter
 
 from streamlanes.benchmarks.machine.clocks import IdleCost, ProcessTime, TCPCount
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.expected import Expected
 from streamlanes.benchmarks.spec.interleaving import Turns
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.tasks import Task
 
 

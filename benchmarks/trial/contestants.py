@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from streamlanes.benchmarks.machine.processes import Placement
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.records import StartedStream
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import Server, serving, start
 from streamlanes.producers.wire import SSE

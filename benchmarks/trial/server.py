@@ -73,7 +73,7 @@ def _start(stack: ExitStack, command: Sequence[str], folder: Path, where: Placem
     """Start the pacer and the server, either with its end of a pair of sockets that nobody else keeps open."""
     theirs, ours = socket.socketpair()
     with theirs, ours:
-        pacing = [sys.executable, "-P", "-m", "streamlanes.producers.pacing.pacer", str(theirs.fileno())]
+        pacing = [sys.executable, "-P", "-m", "streamlanes.producers.pacing.pacer_process", str(theirs.fileno())]
         pacer = child("pacer", pacing, folder=folder, cpu=where.engine, inherited=[theirs.fileno()])
         paced = [*command, "--pacer", str(ours.fileno())]
         server = child("server", paced, folder=folder, cpu=where.server, inherited=[ours.fileno()])

@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from streamlanes.benchmarks.machine.environment import Environment
 from streamlanes.benchmarks.machine.processes import Placement
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.records import StartedStream
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.contestants import Contestant
 from streamlanes.benchmarks.trial.server import Server, start

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from streamlanes.producers.events import Cursor, Item
 from streamlanes.producers.pacing.journal import Journal
-from streamlanes.producers.pacing.pacing import Pacer
+from streamlanes.producers.pacing.pacers import Pacer
 
 MAX_BATCH: Final = 256
 

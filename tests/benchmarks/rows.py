@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 
 NAMES = {"floor": Role.FLOOR, "no readers": Role.ALONE, "nchan-sse": Role.EXTERNAL, "nchan-ws": Role.EXTERNAL}
 

@@ -14,7 +14,7 @@ from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import placement
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from tests.benchmarks.rows import of_lane, role
 
 BLANK: Final = Result(

@@ -20,7 +20,7 @@ from streamlanes.benchmarks.engine import wires as engine_wires
 from streamlanes.benchmarks.experiment import results
 from streamlanes.benchmarks.experiment.errors import ExperimentError
 from streamlanes.benchmarks.experiment.scenario import PRODUCT_LANES, find, load
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.producers.wire import NDJSON, SSE, Wire
 
 pytestmark = pytest.mark.timeout(120)
@@ -282,7 +282,7 @@ def test_lossy_echoes_are_refused(tmp_path: Path) -> None:
 
 def test_a_lane_without_a_way_up_is_told() -> None:
     from streamlanes.benchmarks.analysis import caveats
-    from streamlanes.benchmarks.experiment.contestants import choose, unmeasurable
+    from streamlanes.benchmarks.experiment.lineup import choose, unmeasurable
 
     wires = {"sse": SSE, "strange": Wire("pigeon"), "mute": NDJSON}
 

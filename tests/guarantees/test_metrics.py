@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from streamlanes import clients
 from streamlanes.clients import Options
-from streamlanes.command.logs import KeyValues
+from streamlanes.command.log_format import KeyValues
 from streamlanes.producers.errors import StreamError
 from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
 from streamlanes.transports import Settings, StreamService, Transport, discover

@@ -10,23 +10,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.project.conftest import ROOT, run
+
 PACKAGES = ("producers", "transports", "clients", "benchmarks", "demos", "command")
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """Run to success, and return what was printed."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", folder, ROOT, cwd=folder)
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 def test_the_wheel_has_the_packages_below_one_name_and_nothing_else(wheel: Path) -> None:

@@ -19,11 +19,11 @@ from streamlanes.producers.inbox import Inbox
 from streamlanes.producers.log.event_log import Batch, EventLog, StreamInfo
 from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.producers.pacing.journal import Journal
-from streamlanes.producers.pacing.pacing import LoopPacer, Pacer
+from streamlanes.producers.pacing.pacers import LoopPacer, Pacer
 from streamlanes.producers.pacing.pump import pump
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports.service.connection import Connection
-from streamlanes.transports.service.departure import Departure
+from streamlanes.transports.service.drain import Departure
 from streamlanes.transports.service.metrics import LaneMetrics, Metrics
 from streamlanes.transports.service.sessions import Session, SharedStream
 from streamlanes.transports.service.settings import Settings

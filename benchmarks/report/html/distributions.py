@@ -16,8 +16,8 @@ from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.report.html import model, words
 from streamlanes.benchmarks.report.rows import COST
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
+from streamlanes.benchmarks.spec.role import Role
 
 KindPoint: TypeAlias = tuple[str, tuple[tuple[str, float], ...]]
 """A kind of trial and a point of it."""

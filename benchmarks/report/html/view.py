@@ -16,8 +16,8 @@ from streamlanes.benchmarks.report.html.distributions import KindPoint, counting
 from streamlanes.benchmarks.report.html.numbers import listed, number
 from streamlanes.benchmarks.report.html.redo import redo
 from streamlanes.benchmarks.report.html.words import PRINCIPAL
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.trial.target import TargetInfo
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.engine import clients
-from streamlanes.benchmarks.experiment.contestants import _libraries, choose, contestants_of
 from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.lineup import _libraries, choose, contestants_of
 from streamlanes.benchmarks.experiment.scenario import find, load
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.kinds.broadcast import Broadcast

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamlanes.benchmarks import kinds
-from streamlanes.benchmarks.experiment.contestants import choose, contestants_of
+from streamlanes.benchmarks.experiment.lineup import choose, contestants_of
 from streamlanes.benchmarks.experiment.scenario import (
     PRODUCT_LANES,
     Scenario,
@@ -22,7 +22,7 @@ from streamlanes.benchmarks.experiment.schedule import schedule
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.kinds.load import Load
 from streamlanes.benchmarks.kinds.rtt import Rtt
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Sessions
 from streamlanes.benchmarks.spec.trace import Trace, TracedRequest
 from streamlanes.benchmarks.trial.contestants import Contestant

@@ -14,7 +14,7 @@ from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
 from streamlanes.benchmarks.experiment.results import Header, Run
 from streamlanes.benchmarks.report.difference import difference, unlike
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.command.cli import cli
 from tests.benchmarks.synthetic import header, run
 

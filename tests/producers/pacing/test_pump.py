@@ -11,7 +11,7 @@ from streamlanes.producers.events import Cursor, Item
 from streamlanes.producers.log.event_log import Retention
 from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.producers.pacing.journal import Journal, read_journal
-from streamlanes.producers.pacing.pacing import LoopPacer
+from streamlanes.producers.pacing.pacers import LoopPacer
 from streamlanes.producers.pacing.pump import MAX_BATCH, pump
 
 

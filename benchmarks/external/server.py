@@ -16,8 +16,8 @@ import httpx
 from streamlanes.benchmarks.external.description import ExternalLane, filled
 from streamlanes.benchmarks.external.publisher import dump
 from streamlanes.benchmarks.machine.processes import Child, Placement, ProcessError, child
-from streamlanes.benchmarks.spec.contestant import Role
 from streamlanes.benchmarks.spec.records import StartedStream
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import READY_SECONDS, Server, ready, start
 

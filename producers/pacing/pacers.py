@@ -9,7 +9,7 @@ from itertools import count
 from typing import Protocol
 
 from streamlanes.producers.errors import PacerLost
-from streamlanes.producers.pacing.pacer import READ_BYTES, RECORD, REQUEST
+from streamlanes.producers.pacing.pacer_process import READ_BYTES, RECORD, REQUEST
 
 
 class Pacer(Protocol):

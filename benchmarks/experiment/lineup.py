@@ -12,10 +12,10 @@ from streamlanes.benchmarks.engine import clients, wires
 from streamlanes.benchmarks.experiment.errors import ExperimentError
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.external import description
-from streamlanes.benchmarks.external.contestant import External
 from streamlanes.benchmarks.external.description import ExternalError
+from streamlanes.benchmarks.external.server import External
 from streamlanes.benchmarks.kinds import Measures
-from streamlanes.benchmarks.spec.contestant import Role
+from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.trial.contestants import Contestant, Floor, Lane
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import baselines, discover

@@ -1,6 +1,6 @@
 """The pacer of measured runs: a process that wakes when events are due, and says when it did.
 
-    python -m streamlanes.producers.pacing.pacer FD
+    python -m streamlanes.producers.pacing.pacer_process FD
 
 FD is its end of a pair of stream sockets (socketpair(2)); the server has the other one (see `pacing.PipePacer`). The
 server sends requests, the pacer answers each with a record once it is due, all that are due in one write. It ends when

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from streamlanes.producers.errors import PacerLost
 from streamlanes.producers.events import Item, Outcome
-from streamlanes.producers.pacing.pacer import RECORD, REQUEST, SHORT_NS, Timetable
-from streamlanes.producers.pacing.pacing import PipePacer
+from streamlanes.producers.pacing.pacer_process import RECORD, REQUEST, SHORT_NS, Timetable
+from streamlanes.producers.pacing.pacers import PipePacer
 from streamlanes.producers.producer import Context, Params, Producer
 from streamlanes.transports.service.service import StreamService
 
@@ -36,7 +36,7 @@ def pacer_process() -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            command = [sys.executable, "-P", "-m", "streamlanes.producers.pacing.pacer", str(theirs.fileno())]
+            command = [sys.executable, "-P", "-m", "streamlanes.producers.pacing.pacer_process", str(theirs.fileno())]
             process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         try:
             yield ours, process
@@ -200,7 +200,7 @@ async def test_thousands_of_requests_neither_block_nor_are_lost(monkeypatch: pyt
         now = time.monotonic_ns()
         dues = [now + 100 * MS + n * 7919 % number * 10_000 for n in range(number)]
         # However long asking takes, none is due before it is asked for.
-        monkeypatch.setattr("streamlanes.producers.pacing.pacing.time", SimpleNamespace(monotonic_ns=lambda: now))
+        monkeypatch.setattr("streamlanes.producers.pacing.pacers.time", SimpleNamespace(monotonic_ns=lambda: now))
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             waits = [tasks.create_task(pacer.wait_until(due)) for due in dues]
             while len(pacer._waiting) < number or len(pacer._unsent) == number * REQUEST.size:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from streamlanes.benchmarks.analysis.result import Result
-from streamlanes.benchmarks.experiment.contestants import choose
 from streamlanes.benchmarks.experiment.errors import ExperimentError
+from streamlanes.benchmarks.experiment.lineup import choose
 from streamlanes.benchmarks.experiment.scenario import find, load
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.external import description as lanes
-from streamlanes.benchmarks.external.contestant import External
 from streamlanes.benchmarks.external.description import ExternalError, ExternalLane
+from streamlanes.benchmarks.external.server import External
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.report.rows import rows
