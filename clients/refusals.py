@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Final
 
 from streamlanes.clients.messages import Fields, count_in, cursor_in, json_object
 from streamlanes.producers.backoff import seconds_until
@@ -21,6 +22,9 @@ from streamlanes.producers.errors import (
 from streamlanes.producers.events import After, Cursor
 from streamlanes.producers.wire import WS_CURSOR_EXPIRED, WS_UNKNOWN
 
+PASSING: Final = frozenset({408, 425})
+"""Statuses below 500 that are about the connection, not the request: it took too long, or came too early."""
+
 
 def refused_with_status(
     status: int, *, body: bytes, after: After = "start", retry_after: str | None = None, location: str | None = None
@@ -33,12 +37,15 @@ def refused_with_status(
     message = "; ".join(_reasons(status, problem))
     if status in {429, 503}:
         return Refused(message, status=status, retry_after=seconds_until(retry_after))
-    if status >= 500:
+    if status >= 500 or status in PASSING:
         return ConnectionLost(message)
     if status == 404:
         return UnknownStream(message)
     if status == 410:
         return _expired(after, problem)
+    if status == 421:
+        advice = "ask under another name, or let the server go by this one (STREAMLANES_ALLOWED_HOSTS)"
+        return RequestRejected(f"{message}; {advice}", status=status)
     if status >= 400:
         return RequestRejected(message, status=status)
     if status >= 300:

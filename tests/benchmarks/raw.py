@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streamlanes.benchmarks.kinds import Streams, discover
-from streamlanes.benchmarks.machine.clocks import ProcessTime
+from streamlanes.benchmarks.machine.clocks import ProcessTime, TCPCount
 from streamlanes.benchmarks.spec.expected import Expected
 from streamlanes.benchmarks.spec.records import (
     Column,
@@ -66,6 +66,8 @@ def write_raw(
     server: tuple[int, int] = (30, 0),
     boot_ids: Sequence[str] = ("boot",),
     warm_up: float = 0.0,
+    steal: float = 0.0,
+    tcp: TCPCount | None = None,
 ) -> Path:
     """Write a trial of streams with so many events, each with so many *readers*; *offsets* are what the first reader
     got instead of all; *server* is what it used of a CPU and waited for one in the trial's second, in ms; *boot_ids*
@@ -120,7 +122,8 @@ def write_raw(
         expected=expected[:1] if discover()[kind].streams is Streams.ONE_FOR_ALL else expected,
         boot_id="boot",
         time_namespace="time",
-        steal=0.0,
+        steal=steal,
+        tcp=tcp,
         error=error,
     )
     write_trial(folder, trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,8 +10,11 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
 
-from streamlanes.clients import LongPollClient
+from streamlanes.clients import LongPollClient, WebSocketClient
 from streamlanes.clients.address import Address
 from streamlanes.clients.options import Options
 from streamlanes.clients.refusals import refused_with_code, refused_with_status
@@ -37,6 +41,9 @@ EXPIRED = json.dumps({"oldest": "k3f9a2:5", "head": "k3f9a2:9", "missing": 3})
         (401, RequestRejected),
         (403, RequestRejected),
         (404, UnknownStream),
+        (408, ConnectionLost),
+        (421, RequestRejected),
+        (425, ConnectionLost),
         (422, RequestRejected),
         (429, Refused),
         (500, ConnectionLost),
@@ -124,3 +131,35 @@ def test_an_address_keeps_its_query_and_changes_its_scheme() -> None:
     assert address.http(after="k:1", wait="0") == "https://h:1/api/sse/x?token=a%26b&after=k:1&wait=0"
     assert address.websocket(after="now") == "wss://h:1/api/sse/x?token=a%26b&after=now"
     assert Address.parse("ws://h/").http("/start") == "http://h/start"
+
+
+async def test_a_websocket_does_not_follow_a_redirect_with_its_authorization() -> None:
+    asked: list[str | None] = []
+
+    def note(_: ServerConnection, request: Request) -> Response:
+        asked.append(request.headers.get("Authorization"))
+        return Response(404, "Not Found", Headers())
+
+    async with asyncio.timeout(10), serve(_ignore, "127.0.0.1", 0, process_request=note) as other:
+        elsewhere = f"ws://127.0.0.1:{other.sockets[0].getsockname()[1]}/ws/news"
+
+        def redirect(_: ServerConnection, __: Request) -> Response:
+            return Response(307, "Temporary Redirect", Headers({"Location": elsewhere}))
+
+        async with serve(_ignore, "127.0.0.1", 0, process_request=redirect) as here:
+            url = f"ws://127.0.0.1:{here.sockets[0].getsockname()[1]}/ws/news"
+            options = Options(headers={"Authorization": "Bearer s3cret"})
+            with pytest.raises(RequestRejected, match=f"redirects to {elsewhere}; use that address"):
+                async with WebSocketClient().connect(url, options=options) as stream:
+                    await anext(stream)
+    assert asked == []
+
+
+async def _ignore(_: ServerConnection) -> None:
+    """A handler that is never reached."""
+
+
+def test_a_name_that_the_server_does_not_go_by_says_what_to_do() -> None:
+    error = refused_with_status(421, body=b"")
+    assert isinstance(error, RequestRejected)
+    assert "STREAMLANES_ALLOWED_HOSTS" in str(error)

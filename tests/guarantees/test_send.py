@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 
 from streamlanes import clients
-from streamlanes.clients import Options
+from streamlanes.clients import Options, start
 from streamlanes.producers.errors import InvalidItem, MessageTooLarge
 from streamlanes.producers.events import JSON, Item, encode_json
 from streamlanes.producers.inbox import parse_json
 from streamlanes.producers.producer import Context, Producer
-from streamlanes.transports import Settings, SharedStream, StreamService, Transport
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 from tests.guarantees.wires import served, start
+from tests.serving import serving
 from tests.sources import NoParams, sources
 from tests.strategies import JSON_VALUES
 
@@ -200,3 +201,18 @@ def test_depth_is_no_trap(depth: int) -> None:
     with suppress(InvalidItem):
         value = parse_json("[" * depth + "]" * depth, 100_000)
     encode_json(value)
+
+
+@pytest.mark.parametrize("lane", ["ws", "ws-usual"])
+async def test_compression_is_not_negotiated(lane: str) -> None:
+    """Off on every lane, also for a client that offers it, as browsers do."""
+    transports = {**discover(), **baselines.discover()}
+    service = StreamService()
+    async with asyncio.timeout(20), serving(service, [*transports.values()]) as url:
+        session = (await service.start("ticker", {"count": 1})).id
+        address = f"{url.replace('http', 'ws', 1)}/{lane}/{session}"
+        async with connect(address, compression="deflate", proxy=None) as connection:
+            assert connection.request is not None
+            assert connection.response is not None
+            assert "permessage-deflate" in connection.request.headers["Sec-WebSocket-Extensions"]
+            assert "Sec-WebSocket-Extensions" not in connection.response.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
 import subprocess
@@ -9,6 +10,11 @@ import sys
 from typing import Final
 
 import pytest
+
+from streamlanes.benchmarks.engine import shard
+from streamlanes.benchmarks.spec.records import Spec, dump_spec
+from streamlanes.benchmarks.spec.tasks import Sessions
+from streamlanes.producers.wire import SSE
 
 BUFFER: Final = 400_000
 """Bytes, as of what is read from a socket at full speed."""
@@ -37,3 +43,21 @@ def test_buffers_are_had_without_page_faults() -> None:
     before, after = json.loads(done.stdout)
     assert before > TIMES
     assert after < TIMES
+
+
+def test_a_shard_keeps_what_it_frees_and_need_not_look_at_what_was_there_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(shard, "keep_freed", lambda: told.append("kept"))
+    monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
+    spec = Spec(
+        url="http://127.0.0.1:9",
+        lane="sse",
+        reader=SSE,
+        server_pid=None,
+        deadline=1.0,
+        task=Sessions(sessions=()),
+    )
+    shard.work(dump_spec(spec))
+    assert told == ["kept", "frozen"]

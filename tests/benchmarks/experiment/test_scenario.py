@@ -256,3 +256,16 @@ def test_an_audience_s_deliveries_stay_as_they_are_whoever_reads() -> None:
     assert not alone.point  # nothing is swept
     assert two == part.workloads(seed=1, round_number=1)[0]
     assert two != part.workloads(seed=1, round_number=2)[0]
+
+
+def test_the_workloads_of_a_round_come_in_a_seeded_order_too() -> None:
+    """Or the first point of a sweep would always meet the machine as the round before left it."""
+    overrides: dict[str, Setting] = {"broadcast.rounds": 6, "broadcast.readers": [2, 3, 4, 5], "broadcast.turn": 0}
+    scenario = load(find("telemetry"), {**overrides, "lanes": ["sse"]})
+    lanes = contestants()[:1]
+    orders = []
+    for number in range(1, 7):
+        of_round = [plan for (plan,) in schedule(scenario, lanes) if plan.round == number]
+        orders.append(tuple(plan.workload.point.get("readers") for plan in of_round if plan.workload.point))
+    assert {tuple(sorted(order)) for order in orders} == {(2, 3, 4, 5)}
+    assert len(set(orders)) > 1

@@ -13,8 +13,11 @@ from streamlanes.benchmarks.analysis.figures import percentiles
 from streamlanes.benchmarks.analysis.gate import Correctness
 from streamlanes.benchmarks.analysis.histogram import Histogram, is_supported
 from streamlanes.benchmarks.experiment.summarise import summarise
+from streamlanes.benchmarks.machine.clocks import TCPCount
+from streamlanes.benchmarks.report import tables
 from streamlanes.benchmarks.report.rows import rows
 from streamlanes.benchmarks.spec.records import read_engines
+from tests.benchmarks import synthetic
 from tests.benchmarks.raw import MS, write_raw
 
 
@@ -166,3 +169,32 @@ def test_zero_and_nothing() -> None:
     assert Histogram([0, 0]).max == 0
     with pytest.raises(ValueError, match="empty"):
         Histogram().percentiles([50])
+
+
+def test_what_disturbed_the_machine_is_told_of_the_trial_and_in_the_report(tmp_path: Path) -> None:
+    result = summarise(write_raw(tmp_path / "trial", steal=0.02, tcp=TCPCount(overflows=1, drops=2, retransmitted=3)))
+    told = {caveat.name: caveat.detail for caveat in result.caveats}
+    assert told["CPU time stolen by the hypervisor"] == "2.0%"
+    assert told["connections that a listener dropped"].startswith("2, 1 of them")
+    assert told["TCP segments sent again"] == "3"
+    header = synthetic.header("sse")
+    sysctls = {**header.environment.sysctls, "net.ipv4.tcp_congestion_control": "bbr"}
+    other = dataclasses.replace(header, environment=dataclasses.replace(header.environment, sysctls=sysctls))
+    doubts = "\n".join(tables.doubts(other, [result]))
+    for name in (*told, "TCP congestion control: "):
+        assert name in doubts
+    cubic = {**sysctls, "net.ipv4.tcp_congestion_control": "cubic"}
+    calm = dataclasses.replace(header, environment=dataclasses.replace(header.environment, sysctls=cubic))
+    undisturbed = summarise(write_raw(tmp_path / "calm", tcp=TCPCount(overflows=0, drops=0, retransmitted=0)))
+    left = "\n".join(tables.doubts(calm, [undisturbed]))
+    assert not [name for name in (*told, "TCP congestion control") if name in left]
+
+
+def test_an_overloaded_trial_has_no_goodput(tmp_path: Path) -> None:
+    """Nor a share in time: both are of its backlog. What it cost is known all the same."""
+    calm = summarise(write_raw(tmp_path / "calm", (600,)))
+    busy = summarise(write_raw(tmp_path / "busy", (600,), server=(990, 0)))
+    assert (calm.overloaded, busy.overloaded) == (False, True)
+    assert {"goodput", "in_time", "latency_p50_ms"} <= calm.figures.keys()
+    assert not {"goodput", "in_time", "latency_p50_ms"} & busy.figures.keys()
+    assert busy.figures["server_us_per_event"] > 0

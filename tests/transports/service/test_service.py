@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from streamlanes.producers.errors import UnknownStream
 from streamlanes.producers.events import Outcome
 from streamlanes.producers.log.event_log import Batch
+from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.sessions import SharedStream
 from streamlanes.transports.service.settings import Settings
@@ -162,3 +163,17 @@ async def test_a_service_whose_shared_stream_is_wrong_does_not_start() -> None:
 def test_a_shared_streams_name_is_a_url_segment(name: str) -> None:
     with pytest.raises(ValueError, match="can't name a stream"):
         SharedStream(name=name, producer="ticker")
+
+
+async def test_what_nobody_reads_is_let_go_of_when_its_age_is_up() -> None:
+    """The memory, not only what a reader would be given."""
+    log = MemoryLog()
+    async with asyncio.timeout(10), StreamService(log=log, settings=Settings(retain_seconds=0.1)) as service:
+        session = await service.start("ticker", {"count": 3, "arrivals": "at-once"})
+        held = log._streams[session.id]
+        while held.outcome is None:
+            await asyncio.sleep(0)
+        assert held.head.offset == 3
+        while held.held_bytes:
+            await asyncio.sleep(0.01)
+        assert held.oldest == held.head
