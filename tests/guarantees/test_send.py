@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 
 from streamlanes import clients
-from streamlanes.clients import Options, start
+from streamlanes.clients import Options
 from streamlanes.producers.errors import InvalidItem, MessageTooLarge
 from streamlanes.producers.events import JSON, Item, encode_json
 from streamlanes.producers.inbox import parse_json
