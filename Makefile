@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help demo compare test test-lowest test-long micro micro-baseline lint types types-browser picture format lock clean
+.PHONY: help demo compare test test-lowest test-long micro micro-baseline lint types types-browser picture results-page format lock clean
 
 demo: $(READY) # one stream over several lanes side by side, in the browser
 	$(RUN)streamlanes demo $(ARGS)
@@ -70,6 +70,10 @@ $(READY): requirements.lock pyproject.toml
 $(NODE): tests/browser/package-lock.json
 	npm ci --prefix tests/browser --no-audit --no-fund
 	@touch $@
+
+results-page: $(READY) # run docs/results.md's first scenario again and make its page, in 11 minutes
+	$(RUN)streamlanes compare telemetry --lanes all --out build/telemetry
+	$(RUN)streamlanes report build/telemetry --html build/telemetry.html
 
 lock: # the newest versions that pyproject.toml allows, for every platform and every Python from 3.11 on
 	$(RUN)uv pip compile --quiet --universal --upgrade --all-extras --group dev --generate-hashes --no-emit-index-url \

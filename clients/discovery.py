@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pkgutil
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from importlib.metadata import entry_points
+from collections.abc import Mapping
 from typing import Final
 
 from streamlanes import clients
 from streamlanes.clients.stream import Client
+from streamlanes.producers.discovery import announced, defined
 from streamlanes.producers.wire import Wire
 
 ENTRY_POINTS: Final = "streamlanes.clients"
@@ -26,16 +24,6 @@ def discover() -> Mapping[Wire, Client]:
     return found
 
 
-def _candidates() -> Iterator[Client]:
-    for module in pkgutil.iter_modules(clients.__path__, f"{clients.__name__}."):
-        client: Client | None = getattr(import_module(module.name), "CLIENT", None)
-        if client is not None:
-            yield client
-    for entry in entry_points(group=ENTRY_POINTS):
-        try:
-            announced: Client = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"the entry point {entry.name} ({entry.value}) can't be loaded: {error}") from error
-        if not all(hasattr(announced, name) for name in ("wire", "connect")):
-            raise ValueError(f"the entry point {entry.name} ({entry.value}) isn't a client; end it with :CLIENT")
-        yield announced
+def _candidates() -> list[Client]:
+    others = announced(ENTRY_POINTS, what="client", name="CLIENT", attributes=("wire", "connect"))
+    return [*defined(clients, "CLIENT"), *others]

@@ -17,11 +17,12 @@ from streamlanes.command.arguments import key_values
 from streamlanes.command.log_format import LEVELS, log_to_stderr
 from streamlanes.command.upstreams import upstream_producers
 from streamlanes.producers.catalogue import PRODUCERS, with_recordings
+from streamlanes.producers.open_files import allow_open_files
 from streamlanes.producers.pacing.pacers import PipePacer
 from streamlanes.producers.producer import Producer
 from streamlanes.producers.replay import Recording, RecordingError, read_recording
 from streamlanes.transports.problems import field_errors
-from streamlanes.transports.server.uvicorn_server import allow_connections, bind, server, url_of
+from streamlanes.transports.server.uvicorn_server import bind, server, url_of
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.sessions import SharedStream
 from streamlanes.transports.service.settings import Settings
@@ -129,7 +130,7 @@ def serve(
     settings = read_settings(given)
     pacer = None if pacer_fd is None else connect_pacer(pacer_fd)
     service = StreamService(producers=producers, shared=shared, settings=settings, journal=journal, pacer=pacer)
-    allow_connections()
+    allow_open_files()
     try:
         listener = bind(host, port, send_timeout=settings.send_timeout, heartbeat=settings.heartbeat)
     except (OSError, UnicodeError) as error:

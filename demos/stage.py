@@ -12,11 +12,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from streamlanes import clients
-from streamlanes.benchmarks.machine.launch import allow_open_files
 from streamlanes.benchmarks.relay import Relay
 from streamlanes.demos.folder import temporary_folder
 from streamlanes.demos.network import CLEAR, Network
 from streamlanes.demos.server import ServerProcess
+from streamlanes.producers.open_files import allow_open_files
 from streamlanes.producers.pacing.journal import Stamp, read_journal
 from streamlanes.producers.wire import Wire
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Final, Protocol
 
 from fastapi import APIRouter
 
 from streamlanes import transports
+from streamlanes.producers.discovery import announced, defined
 from streamlanes.producers.wire import Wire
 from streamlanes.transports.service.service import StreamService
 
@@ -43,7 +41,7 @@ def discover() -> Mapping[str, Transport]:
     Raises ValueError for one that isn't a transport, or whose name is taken.
     """
     found: dict[str, Transport] = {}
-    for transport in declared(transports) + [_loaded(entry) for entry in entry_points(group=ENTRY_POINTS)]:
+    for transport in [*declared(transports), *_announced()]:
         if transport.name in found:
             raise ValueError(f"two transports are named {transport.name!r}; one of them needs another name")
         found[transport.name] = transport
@@ -52,15 +50,8 @@ def discover() -> Mapping[str, Transport]:
 
 def declared(package: ModuleType) -> list[Transport]:
     """Return the transports of a package's own modules, not of packages in it."""
-    modules = (import_module(f"{package.__name__}.{module.name}") for module in pkgutil.iter_modules(package.__path__))
-    return [module.TRANSPORT for module in modules if hasattr(module, "TRANSPORT")]
+    return defined(package, "TRANSPORT")
 
 
-def _loaded(entry: EntryPoint) -> Transport:
-    try:
-        transport: Transport = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"the entry point {entry.name} ({entry.value}) can't be loaded: {error}") from error
-    if not all(hasattr(transport, name) for name in ("name", "wire", "router")):
-        raise ValueError(f"the entry point {entry.name} ({entry.value}) isn't a transport; end it with :TRANSPORT")
-    return transport
+def _announced() -> list[Transport]:
+    return announced(ENTRY_POINTS, what="transport", name="TRANSPORT", attributes=("name", "wire", "router"))

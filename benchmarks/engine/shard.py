@@ -12,9 +12,9 @@ from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.load import ShardLoad
 from streamlanes.benchmarks.engine.wires import WireReader
 from streamlanes.benchmarks.machine.event_loop import loop_factory
-from streamlanes.benchmarks.machine.launch import allow_open_files
 from streamlanes.benchmarks.spec.records import Record, load_spec, pack
 from streamlanes.benchmarks.spec.tasks import Sessions
+from streamlanes.producers.open_files import allow_open_files
 
 
 class ShardError(Exception):

@@ -6,12 +6,11 @@ A scenario's table goes in, workloads come out; a trial's raw results go in, fig
 
 from __future__ import annotations
 
-import pkgutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass
 from enum import Enum, auto
 from functools import cache
-from importlib import import_module
 from typing import ClassVar, Final, NamedTuple, Protocol, TypeGuard
 
 from streamlanes.benchmarks.analysis.caveats import Caveat
@@ -20,6 +19,7 @@ from streamlanes.benchmarks.analysis.recorded import Recorded
 from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.trace import Trace
 from streamlanes.benchmarks.spec.workload import Workload
+from streamlanes.producers.discovery import defined
 
 
 class Part(Protocol):
@@ -145,6 +145,5 @@ class Kind:
 @cache
 def discover() -> Mapping[str, Kind]:
     """Return all kinds by name."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    kinds: list[Kind] = [module.KIND for module in modules if hasattr(module, "KIND")]
+    kinds: list[Kind] = defined(sys.modules[__name__], "KIND")
     return {kind.name: kind for kind in kinds}

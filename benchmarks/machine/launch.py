@@ -5,14 +5,14 @@ files, then becomes the program.
 
 The kernel kills the program when its parent goes away, however that happens (prctl(2), PR_SET_PDEATHSIG, which an
 exec keeps). Elsewhere than on Linux a parent that is itself killed leaves its children behind. CPU is a number, or -
-for any. Needs the standard library only.
+for any. Needs the standard library, and finds the one thing of this project by its own place.
 """
 
 import ctypes
 import os
 import signal
 import sys
-from contextlib import suppress
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 
@@ -24,16 +24,6 @@ def die_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def allow_open_files() -> None:
-    """Let this process, and what it starts, have as many files and connections open as the system allows it."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 (not there on Windows)
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError, OSError):  # macOS says "no limit" and has one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def main() -> None:
     """Become the program; returns only if the parent is gone already."""
     parent, cpu, *command = sys.argv[1:]
@@ -41,6 +31,9 @@ def main() -> None:
         return
     if sys.platform == "linux" and cpu != "-":
         os.sched_setaffinity(0, {int(cpu)})
+    sys.path.append(str(Path(__file__).parents[3]))
+    from streamlanes.producers.open_files import allow_open_files  # noqa: PLC0415 (not on the path before)
+
     allow_open_files()
     os.execvp(command[0], command)  # noqa: S606 (becoming the program without a shell is what this is for)
 

@@ -57,20 +57,6 @@ def bind(host: str, port: int, *, send_timeout: float = 10.0, heartbeat: float =
     return listener
 
 
-def allow_connections() -> None:
-    """Let this process have as many connections as the system allows it.
-
-    Shells and service managers often set the soft limit on open files to 1,024, for programs that use select(2); the
-    hard limit is the administrator's.
-    """
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 (not there on Windows)
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError, OSError):  # macOS says "no limit" and has one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def url_of(listener: socket.socket) -> str:
     """Return the URL that *listener* is reached at."""
     host, port = listener.getsockname()[:2]

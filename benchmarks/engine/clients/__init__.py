@@ -6,12 +6,12 @@ and what that costs is in the engine's CPU time. An event is received when the c
 
 from __future__ import annotations
 
-import pkgutil
+import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Protocol
 
 from streamlanes.benchmarks.engine.wires import WireReader
+from streamlanes.producers.discovery import defined
 
 
 class ClientReader(WireReader, Protocol):
@@ -22,6 +22,5 @@ class ClientReader(WireReader, Protocol):
 
 def discover() -> Mapping[str, ClientReader]:
     """Return this package's readers by `WIRE+LIBRARY`."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    of_modules: list[Sequence[ClientReader]] = [module.READERS for module in modules]
+    of_modules: list[Sequence[ClientReader]] = defined(sys.modules[__name__], "READERS")
     return {f"{reader.wire}+{reader.library}": reader for readers in of_modules for reader in readers}

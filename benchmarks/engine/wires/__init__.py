@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
+import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Protocol
 
 import aiohttp
@@ -12,6 +11,7 @@ from yarl import URL
 
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.producers.discovery import defined
 from streamlanes.producers.wire import Wire
 
 
@@ -41,6 +41,5 @@ class WireReader(Protocol):
 
 def discover() -> Mapping[str, WireReader]:
     """Return this package's readers by the names of their wires."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    readers: list[WireReader] = [module.READER for module in modules]
+    readers: list[WireReader] = defined(sys.modules[__name__], "READER")
     return {reader.wire: reader for reader in readers}

@@ -266,6 +266,6 @@ def test_the_workloads_of_a_round_come_in_a_seeded_order_too() -> None:
     orders = []
     for number in range(1, 7):
         of_round = [plan for (plan,) in schedule(scenario, lanes) if plan.round == number]
-        orders.append(tuple(plan.workload.point.get("readers") for plan in of_round if plan.workload.point))
+        orders.append(tuple(plan.workload.point["readers"] for plan in of_round if plan.workload.point))
     assert {tuple(sorted(order)) for order in orders} == {(2, 3, 4, 5)}
     assert len(set(orders)) > 1
