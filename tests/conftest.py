@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # httpcore asks for sniffio with every request and every lock; where it isn't installed, each of these imports looks for
 # it in all of the path again, which is a good part of what a request costs. This lets it fail at once.
+# (findings/httpcore-imports-sniffio-at-each-request.sh)
 if importlib.util.find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # as the import system has it: not to be found
 
