@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import sys
 from pathlib import Path
 
+import uvicorn
+
 ROOT = Path(__file__).parents[1]
 
 # httpcore asks for sniffio with every request and every lock; where it isn't installed, each of these imports looks for
 # it in all of the path again, which is a good part of what a request costs. This lets it fail at once.
-# (findings/httpcore-imports-sniffio-at-each-request.sh)
+# See findings/httpcore-imports-sniffio-at-each-request.sh.
 if importlib.util.find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # as the import system has it: not to be found
 
@@ -21,3 +24,18 @@ for link in (ROOT / "src" / "streamlanes").iterdir():
 
 # Some servers under test are modules of `tests`, in processes that are started with -P.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+
+class Hasty:
+    """asyncio for uvicorn's server, which looks ten times a second whether it is to end, and sleeps as long while it
+    does: seconds and seconds, with hundreds of servers.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
+vars(uvicorn.server)["asyncio"] = Hasty()

@@ -7,42 +7,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
 
-from streamlanes.transports.server.uvicorn_server import bind, server, url_of
-from streamlanes.transports.service.service import StreamService
-from streamlanes.transports.transport import Transport
-
-
-class Hasty:
-    """asyncio for uvicorn's server, which looks ten times a second whether it is to end, and sleeps as long while it
-    does: seconds and seconds, with hundreds of servers.
-    """
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(asyncio, name)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / 20)
-
-
-vars(uvicorn.server)["asyncio"] = Hasty()
-
-
-@asynccontextmanager
-async def serving(service: StreamService, transports: Sequence[Transport] | None = None) -> AsyncIterator[str]:
-    """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
-    ready = asyncio.Event()
-    lanes = server(service, ready.set, transports, linger=0)
-    async with running(lanes, ready) as url:
-        try:
-            yield url
-        finally:
-            lanes.hurry()  # what still runs need not come to its end
+from streamlanes.contract.serving import running
 
 
 @asynccontextmanager
@@ -57,21 +28,6 @@ async def serving_app(app: FastAPI) -> AsyncIterator[str]:
 
     async with running(Server(uvicorn.Config(app, log_level="warning")), ready) as url:
         yield url
-
-
-@asynccontextmanager
-async def running(server: uvicorn.Server, ready: asyncio.Event) -> AsyncIterator[str]:
-    """Run *server* on port 0 until the block ends; gives the base URL."""
-    with bind("127.0.0.1", 0) as listener:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(server._serve([listener]))  # serve() would take pytest's signal handlers
-            waiting = tasks.create_task(ready.wait())
-            await asyncio.wait([task, waiting], timeout=10, return_when=asyncio.FIRST_COMPLETED)
-            assert waiting.done(), "the server didn't start"
-            try:
-                yield url_of(listener)
-            finally:
-                server.should_exit = True
 
 
 @contextmanager

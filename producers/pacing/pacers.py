@@ -26,7 +26,7 @@ class LoopPacer:
     async def wait_until(self, due_ns: int) -> int:
         while (now := time.monotonic_ns()) < due_ns:  # noqa: ASYNC110 (nothing but the clock will tell)
             # uvloop counts in milliseconds: a shorter sleep would be none, and this loop would spin.
-            # (findings/uvloop-sleeps-under-a-millisecond.sh)
+            # See findings/uvloop-sleeps-under-a-millisecond.sh.
             await asyncio.sleep(max((due_ns - now) / 1e9, 0.001))
         return now
 

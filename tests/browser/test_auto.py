@@ -13,12 +13,13 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from streamlanes.benchmarks.relay import Cut, HalfOpen, Link, Relay, always
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.producers.errors import RequestRejected, StreamLost
 from streamlanes.transports import Settings, SharedStream, StreamService, create_app
 from streamlanes.transports.door.authorization import BearerToken
 from tests.browser.driver import BrowserStream, call, read
-from tests.serving import serving, serving_app
-from tests.sources import Fed, sources
+from tests.serving import serving_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

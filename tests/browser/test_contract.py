@@ -13,12 +13,10 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from streamlanes.clients import Client, EventStream, Options
-from streamlanes.producers.events import Event
-from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
-from tests.browser import driver
-from tests.browser.driver import BrowserStream
-from tests.contract import test_lanes
-from tests.contract.test_lanes import (
+from streamlanes.contract import test_lanes
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import Fed, sources
+from streamlanes.contract.test_lanes import (
     test_a_cursor_that_cannot_be_continued_is_told_before_the_first_event,
     test_a_failed_producer_is_told_at_once_after_its_events,
     test_a_producers_process_that_goes_away_is_told,
@@ -35,8 +33,10 @@ from tests.contract.test_lanes import (
     test_now_is_what_comes_next,
     test_the_end_reaches_a_reader_at_once,
 )
-from tests.serving import serving
-from tests.sources import Fed, sources
+from streamlanes.producers.events import Event
+from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
+from tests.browser import driver
+from tests.browser.driver import BrowserStream
 
 __all__ = [
     "test_a_cursor_that_cannot_be_continued_is_told_before_the_first_event",

@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page
 
+from streamlanes.contract.serving import serving
 from streamlanes.transports import Settings, StreamService, create_app
-from tests.serving import serving, serving_app
+from tests.serving import serving_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

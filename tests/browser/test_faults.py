@@ -15,6 +15,8 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from streamlanes.benchmarks.relay import Fault, Relay, Schedule, cut_between, no_faults
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import AWKWARD, NoParams, sources
 from streamlanes.producers.errors import ConnectionLost, InboxFull, MessageRefused, StreamEnded, StreamOrphaned
 from streamlanes.producers.events import Item, Outcome
 from streamlanes.producers.log.memory import MemoryLog
@@ -24,8 +26,6 @@ from streamlanes.transports import Settings, StreamService, Transport, discover
 from tests.browser.driver import BrowserStream, call, read
 from tests.guarantees.test_send import deaf
 from tests.guarantees.world import told
-from tests.serving import serving
-from tests.sources import AWKWARD, NoParams, sources
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

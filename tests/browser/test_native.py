@@ -11,10 +11,10 @@ import pytest
 from playwright.async_api import Page
 
 from streamlanes.benchmarks.relay import Cut, Relay
+from streamlanes.contract.serving import serving
 from streamlanes.producers.events import Cursor
 from streamlanes.transports import Settings, SharedStream, StreamService
 from tests.browser.peers import cors, listening
-from tests.serving import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

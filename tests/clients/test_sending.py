@@ -11,6 +11,8 @@ from streamlanes import clients
 from streamlanes.clients import EventStream, Options
 from streamlanes.clients.address import Address
 from streamlanes.clients.refusals import not_taken
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import sources
 from streamlanes.producers.errors import (
     ConnectionLost,
     InboxFull,
@@ -25,8 +27,6 @@ from streamlanes.producers.errors import (
 from streamlanes.producers.events import JSON, encode_json
 from streamlanes.producers.wire import WEBSOCKET
 from streamlanes.transports import Settings, SharedStream, StreamService, discover
-from tests.serving import serving
-from tests.sources import sources
 
 CLIENTS = {name: clients.discover()[transport.wire] for name, transport in discover().items()}
 MESSAGES: tuple[JSON, ...] = ("hi", 1, None, {"a": [1.5, "ü\u2028\n"]}, "x" * 10_000, "\ud800")

@@ -105,7 +105,9 @@ def test_every_wire_has_its_client() -> None:
 def test_other_packages_announce_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     def announce(name: str) -> None:
         point = EntryPoint("theirs", f"{__name__}:{name}", discovery.ENTRY_POINTS)
-        monkeypatch.setattr("streamlanes.producers.discovery.entry_points", lambda group: EntryPoints([point]).select(group=group))
+        monkeypatch.setattr(
+            "streamlanes.producers.discovery.entry_points", lambda group: EntryPoints([point]).select(group=group)
+        )
 
     announce("ANOTHER")
     assert clients.discover()[ANOTHER.wire] is ANOTHER

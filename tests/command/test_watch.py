@@ -14,10 +14,10 @@ import pytest
 
 from streamlanes.__main__ import main
 from streamlanes.command.watch import Screen
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import AWKWARD, sources
 from streamlanes.producers.events import Event
 from streamlanes.transports import Settings, SharedStream, StreamService
-from tests.serving import serving
-from tests.sources import AWKWARD, sources
 
 
 @pytest.fixture

@@ -17,13 +17,14 @@ import pytest
 
 from streamlanes import clients
 from streamlanes.clients import Options
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import sources
 from streamlanes.producers.errors import CursorExpired, Refused, StreamError, StreamOrphaned
 from streamlanes.producers.wire import LONG_POLL
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 from streamlanes.transports.server.uvicorn_server import server
 from tests.guarantees.readers import address, connect, ends_at, request, until
-from tests.serving import serve_process, serving, serving_app
-from tests.sources import sources
+from tests.serving import serve_process, serving_app
 
 TRANSPORTS = discover()
 NEWS = ("--stream", "news=ticker,rate=2")

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamlanes.contract.sources import sources
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport
 from streamlanes.transports.server.protocols import MAX_HEAD, MAX_PIPELINED
 from tests.guarantees.test_fuzz_websocket import Errors
 from tests.guarantees.wires import connected, get, read_request, reply, rest, served, start, tasks, until
 from tests.serving import serve_process
-from tests.sources import sources
 
 START: Final = (
     b"POST /start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

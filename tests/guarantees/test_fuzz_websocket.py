@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamlanes.contract.sources import sources
 from streamlanes.transports import Settings, SharedStream, StreamService
 from tests.guarantees.readers import connect
 from tests.guarantees.wires import UPGRADE, connected, frame, get, rest, served, start, status_of, tasks, until
-from tests.sources import sources
 
 HANDSHAKE: Final = get("/ws/a", UPGRADE)
 

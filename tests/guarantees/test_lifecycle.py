@@ -11,14 +11,14 @@ import pytest
 
 from streamlanes import clients
 from streamlanes.clients import Options
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import Fed, NoParams, sources
 from streamlanes.producers.errors import Refused, StreamFailed, UnknownStream
 from streamlanes.producers.events import After, Item, Outcome
 from streamlanes.producers.log.memory import TOMBSTONE_SECONDS, MemoryLog
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports import Settings, StreamService, Transport, discover
 from streamlanes.transports.door.admission import POLL_PRESENCE
-from tests.serving import serving
-from tests.sources import Fed, NoParams, sources
 
 TRANSPORTS = discover()
 TTL = 300.0

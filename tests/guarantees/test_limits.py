@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from streamlanes import clients
 from streamlanes.clients import Options
 from streamlanes.command.serve import read_settings
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.producers.errors import StreamFailed
 from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport
@@ -30,7 +31,6 @@ from tests.guarantees.wires import (
     tasks,
     until,
 )
-from tests.sources import Fed, sources
 
 OVER = Settings(max_readers=3, max_connections=5)
 

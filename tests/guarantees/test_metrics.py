@@ -15,13 +15,13 @@ from websockets.exceptions import InvalidStatus
 from streamlanes import clients
 from streamlanes.clients import Options
 from streamlanes.command.log_format import KeyValues
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.producers.errors import StreamError
 from streamlanes.producers.wire import LONG_POLL, WEBSOCKET
 from streamlanes.transports import Settings, StreamService, Transport, discover
 from streamlanes.transports.service.metrics import BUCKETS, LaneMetrics
 from tests.guarantees.wires import served, start, until
 from tests.serving import serve_process
-from tests.sources import Fed, sources
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

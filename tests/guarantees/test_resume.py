@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from streamlanes.benchmarks.relay import Cut, DropResponse, Fault, Link, Relay, Reset, Schedule, Shape, Stall
 from streamlanes.clients import Options
+from streamlanes.contract.sources import AWKWARD
 from streamlanes.producers.events import Cursor, Event, Item, Outcome
 from streamlanes.transports import Settings
 from tests.guarantees.world import CLIENTS, LANES, World, world
-from tests.sources import AWKWARD
 
 OPTIONS = Options(first_delay=0.001, max_delay=0.002, attempts=1000, open_timeout=5)
 ITEMS = (*(Item(n) for n in range(20)), *AWKWARD, *(Item("x" * n, "tick") for n in range(0, 3000, 100)))

@@ -16,14 +16,14 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from streamlanes import clients
 from streamlanes.clients import Options
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import NoParams, sources
 from streamlanes.producers.errors import InvalidItem, MessageTooLarge
 from streamlanes.producers.events import JSON, Item, encode_json
 from streamlanes.producers.inbox import parse_json
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 from tests.guarantees.wires import served, start
-from tests.serving import serving
-from tests.sources import NoParams, sources
 from tests.strategies import JSON_VALUES
 
 SMALL = Settings(max_inbox=3, max_message_bytes=100)

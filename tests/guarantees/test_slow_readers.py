@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from streamlanes.contract.serving import serving
 from streamlanes.producers.wire import LONG_POLL
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 from tests.guarantees.readers import (
@@ -24,7 +25,7 @@ from tests.guarantees.readers import (
     server_ends,
     until,
 )
-from tests.serving import serve_process, serving, serving_app
+from tests.serving import serve_process, serving_app
 
 TRANSPORTS = discover()
 STREAMING = [transport for transport in TRANSPORTS.values() if transport.wire != LONG_POLL]

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from streamlanes.contract.serving import serving
 from streamlanes.producers.wire import WEBSOCKET
 from streamlanes.transports import StreamService, Transport
-from tests.serving import serving
 
 TIMEOUT: Final = 15.0
 UPGRADE: Final = (

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 from streamlanes import clients
 from streamlanes.benchmarks.relay import Link, Relay, no_faults
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import NoParams
 from streamlanes.producers.events import Item
 from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports import Settings, StreamService, discover
-from tests.serving import serving
-from tests.sources import NoParams
 
 T = TypeVar("T")
 

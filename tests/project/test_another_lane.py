@@ -71,21 +71,49 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(tmp_path)}
 
 
-@pytest.mark.timeout(120)
-def test_the_contract_tests_pass_on_a_lane_from_outside(environment: dict[str, str]) -> None:
+def contract(python: Path, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Run the contract on the lane, from the installed wheel, as the other package's developer would."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/contract", "-q", "-k", "ndjson-each", "-p", "no:cacheprovider"],
-        cwd=ROOT,
+        [python, "-m", "pytest", "--pyargs", "streamlanes.contract", "-k", "ndjson-each", "-p", "no:cacheprovider"],
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         timeout=110,
         check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    passed = re.search(r"(\d+) passed", done.stdout)
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.mark.timeout(120)
+def test_the_contract_tests_pass_on_a_lane_from_outside(
+    python: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    code, said = contract(python, tmp_path, environment)
+    assert code == 0, said
+    passed = re.search(r"(\d+) passed", said)
     assert passed is not None
     assert int(passed[1]) >= 20
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("line", "faulty"),
+    [
+        ('yield text + "\\n"', 'if "line" not in text: yield text + "\\n"'),
+        ("parse_after(after)", 'parse_after("start")'),
+    ],
+    ids=["drops", "does-not-resume"],
+)
+def test_the_contract_tests_find_what_a_lane_does_wrong(
+    python: Path, tmp_path: Path, environment: dict[str, str], line: str, faulty: str
+) -> None:
+    lane = tmp_path / "eachline.py"
+    assert line in lane.read_text()
+    lane.write_text(lane.read_text().replace(line, faulty))
+    code, said = contract(python, tmp_path, environment)
+    assert code == 1, said
+    assert "FAILED" in said
 
 
 @pytest.mark.parametrize("value", ["eachline", "eachline:NOTHING", "nosuchmodule:TRANSPORT"])

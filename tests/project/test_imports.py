@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "clients": {"producers"},
     "benchmarks": {"producers", "transports", "clients"},
     "demos": {"producers", "transports", "clients", "benchmarks"},
+    "contract": {"producers", "transports", "clients"},
     "command": {"producers", "transports", "clients", "benchmarks", "demos"},
 }
 

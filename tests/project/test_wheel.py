@@ -12,7 +12,7 @@ import pytest
 
 from tests.project.conftest import ROOT, run
 
-PACKAGES = ("producers", "transports", "clients", "benchmarks", "demos", "command")
+PACKAGES = ("producers", "transports", "clients", "benchmarks", "demos", "command", "contract")
 
 
 def test_the_wheel_has_the_packages_below_one_name_and_nothing_else(wheel: Path) -> None:

@@ -13,13 +13,13 @@ from websockets.asyncio.client import connect as connect_websocket
 
 from streamlanes import clients
 from streamlanes.clients import Options
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import AWKWARD, Fed, sources
 from streamlanes.producers.events import Event, Item, encode_json
 from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.transports import Settings, StreamService, Transport, baselines, create_app, discover
 from streamlanes.transports.baselines.messages import QUEUED, MessageFraming, ReaderQueue, parsed
 from streamlanes.transports.follow import StreamingLane
-from tests.serving import serving
-from tests.sources import AWKWARD, Fed, sources
 
 LANES = baselines.discover()
 STREAMING = sorted(name for name, transport in LANES.items() if transport.wire != "long-poll")

@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.producers.errors import CursorExpired
 from streamlanes.producers.events import Item
 from streamlanes.producers.log.memory import MemoryLog
@@ -15,7 +16,6 @@ from streamlanes.transports.framing import NDJSONFraming
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.sessions import Session
 from streamlanes.transports.service.settings import Settings
-from tests.sources import Fed, sources
 
 HEARTBEAT = 0.2
 """Seconds; short, since these tests wait for it."""

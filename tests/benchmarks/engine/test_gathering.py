@@ -16,8 +16,8 @@ from streamlanes.benchmarks.engine.decoding.gathering import ENOUGH, SECONDS, ga
 from streamlanes.benchmarks.engine.load import ShardLoad
 from streamlanes.benchmarks.spec.records import Spec, StartedStream
 from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Task
+from streamlanes.contract.serving import serving
 from streamlanes.transports import StreamService
-from tests.serving import serving
 
 SOME: Final = Events([1], [b"1"])
 NONE: Final = Events([], [])

@@ -27,9 +27,9 @@ from streamlanes.benchmarks.kinds import broadcast
 from streamlanes.benchmarks.kinds import load as load_kind
 from streamlanes.benchmarks.spec.records import Spec, StartedStream, dump_spec
 from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Sessions, Task
+from streamlanes.contract.serving import serving
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import StreamService
-from tests.serving import serving
 
 FAKE: Final = Wire("fake")
 Reading = Callable[[Recorder], Awaitable[None]]

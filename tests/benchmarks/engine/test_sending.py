@@ -31,6 +31,7 @@ from streamlanes.benchmarks.spec.records import (
     write_record,
 )
 from streamlanes.benchmarks.spec.tasks import Sessions
+from streamlanes.contract.serving import serving
 from streamlanes.producers import echo
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import Item
@@ -39,7 +40,6 @@ from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET
 from streamlanes.transports import discover
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.settings import Settings
-from tests.serving import serving
 
 NOWHERE = URL("http://127.0.0.1:9/send/x")
 RTT = Rtt(clients=2, messages=15, rate=200.0, size=100)

@@ -36,13 +36,13 @@ from streamlanes.benchmarks.relay import Relay
 from streamlanes.benchmarks.relay.timed import TimedFault, What, play
 from streamlanes.benchmarks.spec.records import Column, ConnectionTimes
 from streamlanes.benchmarks.spec.tasks import Reconnecting
+from streamlanes.contract.serving import serving
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import Cursor
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import discover
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.settings import Settings
-from tests.serving import serving
 
 SCHEDULE: Final = (
     TimedFault(at=0.2, what="cut"),

@@ -12,9 +12,9 @@ import pytest
 from streamlanes import clients
 from streamlanes.benchmarks.relay import Cut, DropResponse, Fault, Relay, Schedule
 from streamlanes.clients import Options
+from streamlanes.contract.serving import serving
 from streamlanes.producers.events import Outcome
 from streamlanes.transports import SharedStream, StreamService, Transport, discover
-from tests.serving import serving
 
 TRANSPORTS = discover()
 EVENTS = 600

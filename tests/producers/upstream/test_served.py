@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from streamlanes import clients
+from streamlanes.contract.serving import serving
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.errors import StreamFailed
 from streamlanes.producers.producer import Producer
@@ -19,7 +20,6 @@ from streamlanes.producers.upstream import relay
 from streamlanes.producers.upstream.endpoint import Endpoint, UpstreamParams
 from streamlanes.transports import Settings, StreamService, create_app, discover
 from tests.completions import Api, answering, chunk, completions, holding, refusing, saying
-from tests.serving import serving
 
 KEY: Final = "sk-s3cret-of-the-operator"
 TEXTS: Final = ("Zwölf", " 🙂", "\n")

@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from streamlanes.contract.sources import AWKWARD, sources
 from streamlanes.producers.wire import WEBSOCKET, WS_FORBIDDEN, WS_UNAUTHENTICATED
 from streamlanes.transports import SharedStream, StreamService, discover
 from streamlanes.transports.door.authorization import (
@@ -37,7 +38,6 @@ from streamlanes.transports.server.app import sessions_router
 from streamlanes.transports.service.authority import AllowedHosts, Authority, Origin
 from streamlanes.transports.service.settings import Settings
 from tests.serving import serving_app
-from tests.sources import AWKWARD, sources
 
 PAGE: Final = "https://app.example.com"
 TOKEN: Final = "s3cret-T0ken_"  # noqa: S105 - of these tests only

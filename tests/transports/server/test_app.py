@@ -13,14 +13,15 @@ import pytest
 from fastapi import FastAPI
 
 from streamlanes import clients
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.producers.events import Item
 from streamlanes.transports.poll import LongPollLane
 from streamlanes.transports.server.app import create_app
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.sessions import SharedStream
 from streamlanes.transports.service.settings import Settings
-from tests.serving import serving, serving_app
-from tests.sources import Fed, sources
+from tests.serving import serving_app
 
 EVENT_SOURCE = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}  # what Chromium sends
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.producers.errors import UnknownStream
 from streamlanes.producers.events import Outcome
 from streamlanes.producers.log.event_log import Batch
@@ -16,7 +17,6 @@ from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.sessions import SharedStream
 from streamlanes.transports.service.settings import Settings
-from tests.sources import Fed, sources
 
 
 async def read(service: StreamService, stream: str, wait: float = 5) -> Batch:

@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from streamlanes import clients
 from streamlanes.clients import Client, Options
+from streamlanes.contract.serving import serving
+from streamlanes.contract.sources import Fed, sources
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
-from tests.serving import serving
-from tests.sources import Fed, sources
 
 TRANSPORTS = {**discover(), **baselines.discover()}
 
@@ -44,7 +45,7 @@ def service(fed: Fed) -> StreamService:
     )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture
 async def url(service: StreamService, transport: Transport) -> AsyncIterator[str]:
     async with serving(service, [transport]) as base:
         yield base

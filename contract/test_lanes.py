@@ -11,13 +11,15 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
 from streamlanes.clients import Client, EventStream, Options
+from streamlanes.contract.sources import AWKWARD, Fed
 from streamlanes.producers.errors import CursorExpired, StreamFailed, StreamOrphaned, UnknownStream
 from streamlanes.producers.events import After, Cursor, Event, Outcome, encode_json
 from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.producer import Context
 from streamlanes.producers.wire import WEBSOCKET, WS_BAD_PARAMETERS
 from streamlanes.transports import StreamService, Transport
-from tests.sources import AWKWARD, Fed
+
+pytestmark = pytest.mark.asyncio
 
 AT_ONCE = 5.0
 """Seconds; far below a heartbeat, a poll's wait, and every time-out that could hide a reader that was not told."""
