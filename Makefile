@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help demo compare test test-lowest test-long micro micro-baseline lint types types-browser picture results-page format lock clean
+.PHONY: help demo compare test test-lowest test-long micro micro-baseline lint types types-browser picture docs results-page format lock clean
 
 demo: $(READY) # one stream over several lanes side by side, in the browser
 	$(RUN)streamlanes demo $(ARGS)
@@ -46,6 +46,7 @@ lint: $(READY) # ruff, as CI runs it
 
 types: $(READY) # mypy --strict, and tsc --strict for what browsers run, where there is npm
 	$(RUN)mypy
+	@for app in examples/*/*.py; do $(RUN)mypy $$app || exit; done
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types-browser; \
 	else echo "npm isn't here: the browser's client was not checked"; fi
 
@@ -71,12 +72,15 @@ $(NODE): tests/browser/package-lock.json
 	npm ci --prefix tests/browser --no-audit --no-fund
 	@touch $@
 
+docs: $(READY) # the docs site, in site/; a broken link or a docstring that can't be read is an error
+	$(RUN)sphinx-build -W --keep-going -q docs site
+
 results-page: $(READY) # run docs/results.md's first scenario again and make its page, in 11 minutes
 	$(RUN)streamlanes compare telemetry --lanes all --out build/telemetry
 	$(RUN)streamlanes report build/telemetry --html build/telemetry.html
 
 lock: # the newest versions that pyproject.toml allows, for every platform and every Python from 3.11 on
-	$(RUN)uv pip compile --quiet --universal --upgrade --all-extras --group dev --generate-hashes --no-emit-index-url \
+	$(RUN)uv pip compile --quiet --universal --upgrade --all-extras --group dev --group docs --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 clean: # all but results/

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from streamlanes.clients import SSEClient, start
+from tests.apps import serving_folder
 from tests.project.conftest import run
 
 THEIRS = ("clients", "producers", "transports", "benchmarks", "demos", "command", "tests")
@@ -30,28 +27,6 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name / "__init__.py").write_text(f'MINE = "{name}"\n')
     shutil.copy(Path(__file__).with_name("installed_service.txt"), tmp_path / "app.py")
     return tmp_path
-
-
-@contextmanager
-def serving(python: Path, folder: Path) -> Iterator[str]:
-    """Run `uvicorn app:app` in *folder*; gives its URL."""
-    command = [str(python), "-m", "uvicorn", "app:app", "--port", "0", "--no-access-log"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stderr is not None
-        try:
-            said = ""
-            for line in server.stderr:
-                said += line
-                found = re.search(r"running on (http://\S+)", line)
-                if found:
-                    yield found[1]
-                    break
-            else:
-                pytest.fail(said)
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.communicate(timeout=20)
 
 
 def alone(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -72,7 +47,7 @@ def test_it_is_the_wheel_that_is_imported(python: Path, folder: Path) -> None:
 
 
 async def test_a_lane_is_mounted_beside_the_users_own_packages(python: Path, folder: Path) -> None:
-    with serving(python, folder) as url:
+    with serving_folder(folder, python=python) as url:
         async with asyncio.timeout(30):
             started = await start(f"{url}/streams", "count", {"to": 3})
             assert set(started.links) == {"sse"}
