@@ -16,11 +16,8 @@ html_static_path: list[str] = []
 myst_heading_anchors = 3
 # Links out of docs/, and anchors, are checked by tests/project/test_docs.py.
 suppress_warnings = ["myst.xref_missing", "myst.header", "ref.python"]
-    "myst.xref_missing",
-    "myst.header",
-    "ref.python",
-]  # links out of docs/ are checked by tests/project/test_docs.py
 
+default_role = "code"  # docstrings have names in single backticks
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "undoc-members": False, "member-order": "bysource"}
 autodoc_preserve_defaults = True
