@@ -1,7 +1,8 @@
 """The harness against what is known: a server that freezes, a lane that is late, one that loses events, one that is
 the same, and a server that is faster than any lane.
 
-Where the machine's own timing is part of it, two of three tries must pass, and why one didn't is printed.
+Where the machine's own timing is part of it, two of three tries must pass, and why one didn't is printed. A try in which
+other programs had the CPUs says nothing, and is made again.
 """
 
 from __future__ import annotations
@@ -71,19 +72,34 @@ def measured_plan(plan: TrialPlan, site: Site, folder: Path) -> Result:
     return summarise(folder)
 
 
+class MachineBusyError(Exception):
+    """A lane that bears its load many times over had no CPU to bear it with."""
+
+
+def latency_p50_ms(result: Result) -> float:
+    """Return it, of a lane far from its limits: only other programs can have held that up."""
+    assert result.correctness.ok, result.correctness.faults()
+    if result.overloaded:
+        raise MachineBusyError(*(caveat.detail for caveat in result.caveats))
+    return result.figures["latency_p50_ms"]
+
+
 def two_of_three(attempt: Callable[[Path], None], folder: Path) -> None:
-    """Pass if *attempt*, each time in a folder of its own, does so twice out of three times."""
-    failed = 0
-    for number in range(1, 4):
+    """Pass if *attempt*, each time in a folder of its own, does so twice before it has failed twice.
+
+    Up to five times it may be found that the machine was busy.
+    """
+    outcomes: list[bool | None] = []
+    while outcomes.count(True) < 2:
         try:
-            attempt(folder / str(number))
-        except AssertionError as error:
-            failed += 1
-            print(f"try {number}: {error}")  # noqa: T201 (it tells how near the machine is to its limits)
-            if failed == 2:
+            attempt(folder / str(len(outcomes)))
+        except (AssertionError, MachineBusyError) as error:
+            outcomes.append(False if isinstance(error, AssertionError) else None)
+            print(f"try {len(outcomes)}: {error!r}")  # noqa: T201 (it tells how near the machine is to its limits)
+            if outcomes.count(False) == 2 or outcomes.count(None) == 6:
                 raise
-        if number - failed == 2:
-            return
+        else:
+            outcomes.append(True)
 
 
 def freezing(workload: Workload, stalls: list[float]) -> Network:
@@ -167,7 +183,7 @@ def test_a_lane_that_is_5_ms_later_comes_out_5_ms_later(site: Site, tmp_path: Pa
     def attempt(folder: Path) -> None:
         folder.mkdir()
         punctual, late = (measured(calm, site, folder / lane, lane) for lane in ("punctual", "late"))
-        difference = late.figures["latency_p50_ms"] - punctual.figures["latency_p50_ms"]
+        difference = latency_p50_ms(late) - latency_p50_ms(punctual)
         assert LATER * 1e3 - 1 < difference < LATER * 1e3 + 3.5  # timers are late, and never early
 
     two_of_three(attempt, tmp_path)
