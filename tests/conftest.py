@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import os
 import sys
@@ -24,6 +25,15 @@ for link in (ROOT / "src" / "streamlanes").iterdir():
 
 # Some servers under test are modules of `tests`, in processes that are started with -P.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+# As the command sets it, for the processes that tests start without it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what stays until the end: thousands of tests, and all modules."""
+    gc.collect()
+    gc.freeze()
 
 
 class Hasty:

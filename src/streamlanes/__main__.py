@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
 from streamlanes.command.cli import cli
+
+# Importing SciPy starts threads for linear algebra, of which there is none here: they cost as much CPU as all imports.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""

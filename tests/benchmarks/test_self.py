@@ -1,8 +1,8 @@
 """The harness against what is known: a server that freezes, a lane that is late, one that loses events, one that is
 the same, and a server that is faster than any lane.
 
-Where the machine's own timing is part of it, two of three tries must pass, and why one didn't is printed. A try in which
-other programs had the CPUs says nothing, and is made again.
+Where the machine's own timing is part of it, two of three tries must pass, and why one didn't is printed. A try in
+which other programs had the CPUs says nothing, and is made again.
 """
 
 from __future__ import annotations
