@@ -50,7 +50,9 @@ types: $(READY) # mypy --strict, and tsc --strict for what browsers run, where t
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types-browser; \
 	else echo "npm isn't here: the browser's client was not checked"; fi
 
-types-browser: $(NODE) # tsc --checkJs --strict
+types-browser: $(NODE) # tsc --checkJs --strict, of the browser's client in its modules and as the server sends it
+	@mkdir -p build
+	$(RUN)python -c 'from streamlanes.transports.server import browser as b; print(b.browser_client().decode())' > build/streamlanes.js
 	tests/browser/node_modules/.bin/tsc --project tests/browser
 	tests/browser/node_modules/.bin/tsc --project tests/demos/page
 

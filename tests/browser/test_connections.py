@@ -110,6 +110,15 @@ async def test_retry_after_is_respected(page: Page, origin: str, wire: Wire, sta
     assert found.statuses[1]["reason"] == "too many readers"
 
 
+@pytest.mark.parametrize("wire", HTTP)
+@pytest.mark.parametrize("status", [408, 425])
+async def test_too_late_or_too_early_is_a_cut(page: Page, origin: str, wire: Wire, status: int) -> None:
+    async with peer(origin, wire, EVENTS, Step(status=status, fields={"detail": "not now"})) as server:
+        found = await read_all(page, server, wire)
+    assert found.events == EVENTS
+    assert {status["reason"] for status in found.statuses if status["state"] == "waiting"} <= {"not now"}
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_refused_handshake_is_tried_again(page: Page, origin: str, status: int) -> None:
     """Why it was, and for how long, no browser tells."""
@@ -123,6 +132,7 @@ REFUSALS: dict[int, tuple[dict[str, JSON], type[StreamError]]] = {
     404: ({"detail": "no such stream"}, UnknownStream),
     422: ({"detail": "mend it", "errors": [{"field": "after", "message": "no cursor"}]}, RequestRejected),
     403: ({"detail": "not from there"}, RequestRejected),
+    421: ({"detail": "no such host here"}, RequestRejected),
     410: ({"oldest": "k3f9a2:3", "head": "k3f9a2:5", "missing": 2}, CursorExpired),
 }
 
@@ -130,8 +140,10 @@ REFUSALS: dict[int, tuple[dict[str, JSON], type[StreamError]]] = {
 @pytest.mark.parametrize("status", REFUSALS)
 async def test_a_refusal_is_thrown(page: Page, origin: str, wire: Wire, status: int) -> None:
     fields, kind = REFUSALS[status]
-    code = 4403 if wire == WEBSOCKET and status == 403 else status
-    async with peer(origin, wire, EVENTS, Step(status=code, fields=fields)) as server:
+    code = 4403 if wire == WEBSOCKET and status in {403, 421} else status
+    step = Step(status=code, fields=fields)
+    steps = [step, step] if code == 421 else [step]  # which Chromium asks for again, by itself (RFC 9110 §15.5.20)
+    async with peer(origin, wire, EVENTS, *steps) as server:
         found = await read(page, server.url, **chosen(wire, after="k3f9a2:1"))
     assert type(found.error) is kind
     assert str(fields.get("detail", "k3f9a2:3")) in str(found.error)
@@ -142,6 +154,8 @@ async def test_a_refusal_is_thrown(page: Page, origin: str, wire: Wire, status: 
         assert (gap.after, gap.oldest, gap.head, gap.missing) == (at(1), at(3), at(5), 2)
     if status == 422 and wire != WEBSOCKET:
         assert str(found.error) == "mend it; after: no cursor"
+    if code == 421:
+        assert "STREAMLANES_ALLOWED_HOSTS" in str(found.error)
 
 
 async def test_gives_up_and_can_be_asked_again(page: Page, origin: str, wire: Wire) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from streamlanes.demos.control import PAGE
-from streamlanes.transports.server.browser import MODULE
+from streamlanes.transports.server.browser import ENTRY, browser_client
 from tests.demos.page.visiting import chromium
 
 ORIGIN = "http://127.0.0.1"
@@ -39,8 +39,10 @@ def page() -> Iterator[Page]:
         name = route.request.url.rpartition("/")[2]
         if not name:
             route.fulfill(body="<!doctype html><title>empty</title>", content_type="text/html")
+        elif name == f"{ENTRY}.js":
+            route.fulfill(body=browser_client(), content_type="text/javascript")
         else:
-            route.fulfill(path=MODULE if name == MODULE.name else PAGE / name, content_type="text/javascript")
+            route.fulfill(path=PAGE / name, content_type="text/javascript")
 
     with chromium() as browser:
         page = browser.new_page()
