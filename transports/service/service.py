@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,13 +18,13 @@ from streamlanes.producers.events import JSON, After, Cursor, Item, Outcome
 from streamlanes.producers.inbox import Inbox
 from streamlanes.producers.log.event_log import Batch, EventLog, StreamInfo
 from streamlanes.producers.log.memory import MemoryLog
-from streamlanes.producers.pacing.journal import Journal
 from streamlanes.producers.pacing.pacers import LoopPacer, Pacer
-from streamlanes.producers.pacing.pump import pump
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports.service.connection import Connection
 from streamlanes.transports.service.drain import Departure
 from streamlanes.transports.service.metrics import LaneMetrics, Metrics
+from streamlanes.transports.service.producing import produce
+from streamlanes.transports.service.readers import RETRY_SECONDS, Readers
 from streamlanes.transports.service.sessions import Session, SharedStream
 from streamlanes.transports.service.settings import Settings
 
@@ -36,9 +36,6 @@ READ_BYTES: Final = 64 * 1024
 
 SWEEP_AT_ONCE: Final = 256
 """Sessions that are looked after in one go."""
-
-RETRY_SECONDS: Final = 5.0
-"""What a reader or starter over a limit is asked to wait."""
 
 
 class StreamService:
@@ -76,10 +73,10 @@ class StreamService:
         self._running = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
-        self._readers = 0
         self.connections: set[Connection] = set()
         self._idle = asyncio.Event()
         self.departure = Departure(clock)
+        self._readers = Readers(self.settings, self.departure, clock)
         self._starting = 0
         self._closed = False
 
@@ -126,20 +123,9 @@ class StreamService:
         later, spread over as long again. What runs on after that is for `close` to end. May be called again, which
         doesn't make it later.
 
-        `streamlanes serve` does all this at SIGTERM. An app that a service is mounted in calls `drain` as soon as it
-        is told to go, and before its server closes any connection. A lifespan's end is too late: uvicorn gets there
-        only when all responses are done, and streams are never done. So either a handler of the signal's own
-
-            async def leave() -> None:
-                await service.drain()
-                await service.close()               # their readers hold the server until they are told
-                server.should_exit = True           # a uvicorn.Server
-
-        (docs/deploying.md has all of it) or, where the platform announces it (Kubernetes' preStop hook), a route of
-        the app's that awaits the first two. Then `timeout_graceful_shutdown` (uvicorn), so that a reader who takes
-        nothing can't hold the server. sse-starlette ends its responses by itself as soon as uvicorn is told to stop,
-        without staggering them; where that comes before the drain, set
-        `sse_starlette.sse.AppStatus.enable_automatic_graceful_drain = False`.
+        `streamlanes serve` does all this at SIGTERM. An app that a service is mounted in calls it as soon as it is told
+        to go, then `close`, and only then has its server end: docs/deploying.md has how. A lifespan's end is too late:
+        uvicorn gets there only when all responses are done, and streams are never done.
         """
         limit = self.settings.drain if seconds is None else seconds
         self.departure.begin(limit)
@@ -157,7 +143,7 @@ class StreamService:
     def attended(self) -> bool:
         """Whether anybody reads: over a connection, or with polls, between two questions."""
         now = self._clock()
-        return bool(self._readers) or any(session.attended(now) for session in self._sessions.values())
+        return bool(self._readers.count) or any(session.attended(now) for session in self._sessions.values())
 
     def stays_for(self, stream: str) -> float | None:
         """Return after how many seconds a reader is to be sent away, at random; None: it may stay."""
@@ -168,7 +154,7 @@ class StreamService:
         return sum(1 for session in self._sessions.values() if session.running and not session.shared)
 
     def _look_idle(self) -> None:
-        if self.draining and not self._readers and not self._running_sessions():
+        if self.draining and not self._readers.count and not self._running_sessions():
             self._idle.set()
 
     # Sessions
@@ -259,22 +245,12 @@ class StreamService:
         It counts as present for *lingering* seconds after it has left. Raises Refused over a limit on readers, and,
         for shared streams, while draining.
         """
-        session = self._sessions.get(stream)
-        if self._readers >= self.settings.max_connections:
-            raise Refused("the server has too many readers; try again later", retry_after=RETRY_SECONDS)
-        if session is not None and session.readers >= self.settings.max_readers:
-            raise Refused("the stream has too many readers; try again later", retry_after=RETRY_SECONDS)
-        if self.draining and session is not None and session.shared:
-            raise Refused("the server is going away; come back later", status=503, retry_after=self.departure.back_in())
-        self._readers += 1
-        if session is not None:  # a tombstone has readers too, but nothing to keep
-            session.enter()
+        session = self._sessions.get(stream)  # a tombstone has readers too, but nothing to keep
+        self._readers.enter(session)
         try:
             yield
         finally:
-            self._readers -= 1
-            if session is not None:
-                session.leave(self._clock() + lingering)
+            self._readers.leave(session, lingering)
             self._look_idle()
 
     def _private(self, session_id: str) -> Session:
@@ -315,20 +291,8 @@ class StreamService:
         return session
 
     async def _produce(self, session: Session, items: AsyncGenerator[Item, None]) -> None:
-        outcome = Outcome.COMPLETED
         try:
-            with nullcontext() if self._journal is None else Journal(self._journal, session.cursor.epoch) as journal:
-                await pump(items, self, session.id, pacer=self._pacer, journal=journal)
-        except Exception:  # the border to other people's code: whatever it raises, its readers must learn of the end
-            logger.exception("producer failed", extra=session.fields)
-            outcome = Outcome.FAILED
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody has stopped it: it awaited something that was cancelled.
-            logger.exception("producer was cancelled", extra=session.fields)
-            outcome = Outcome.FAILED
+            outcome = await produce(items, session, self, pacer=self._pacer, journal=self._journal)
         finally:
             stopped = not session.running
             self._end(session)
