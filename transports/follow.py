@@ -31,6 +31,7 @@ class StreamingLane(Generic[T]):
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.service = service
+        self.name = name
         self.framing = framing
         self.cache = FrameCache(framing.events)
         self.metrics = service.metrics.lane(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
@@ -22,6 +22,7 @@ from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
 
 MAX_EVENTS: Final = 1000
+LIMIT: Final = 256
 MAX_BYTES: Final = 1024 * 1024
 MAX_WAIT: Final = 60.0
 WAIT: Final = "Seconds to wait for the first event; a server may answer sooner, with none."
@@ -56,36 +57,53 @@ class LongPollLane:
     wire: Wire = LONG_POLL
 
     def router(self, service: StreamService) -> APIRouter:
-        router = APIRouter(route_class=ProblemRoute)
         cache = FrameCache(poll_events)
-        metrics = service.metrics.lane(self.name)
 
-        @router.get(
-            f"/{self.name}/{{stream}}",
-            name=self.name,
-            summary="Ask for events, and wait for them",
-            response_class=Response,
-            responses={
-                200: answer(
-                    "What there is, or an empty list after the wait.", "application/json", schema=ANSWER_SCHEMA
-                ),
-                **documented(404, 410, 422, 429, 503),
-            },
-        )
-        async def poll(
-            request: Request,
-            stream: StreamParameter,
-            after: AfterParameter = "start",
-            wait: WaitParameter = 30.0,
-            limit: LimitParameter = 256,
-        ) -> Response:
-            batch = await asked(service, metrics, request, stream, after, wait=wait, limit=limit)
-            events = cache.frame(stream, batch) if batch.events else b""
-            return Response(
-                poll_body(events, batch), media_type="application/json", headers={"Cache-Control": "no-store"}
-            )
+        def body(stream: str, batch: Batch) -> bytes:
+            return poll_body(cache.frame(stream, batch) if batch.events else b"", batch)
 
-        return router
+        told = "What there is, or an empty list after the wait."
+        return poll_router(service, self.name, "Ask for events, and wait for them", told, body)
+
+
+def poll_router(
+    service: StreamService,
+    name: str,
+    summary: str,
+    told: str,
+    body: Callable[[str, Batch], bytes],
+    *,
+    most: int = MAX_EVENTS,
+) -> APIRouter:
+    """Return the route of a lane of long polls, with *summary* and *told*, of its answer, for OpenAPI.
+
+    An answer has at most *most* events, and *body* makes it of a stream's name and a batch.
+    """
+    router = APIRouter(route_class=ProblemRoute)
+    metrics = service.metrics.lane(name)
+    usual = min(LIMIT, most)
+
+    @router.get(
+        f"/{name}/{{stream}}",
+        name=name,
+        summary=summary,
+        response_class=Response,
+        responses={
+            200: answer(told, "application/json", schema=ANSWER_SCHEMA),
+            **documented(404, 410, 422, 429, 503),
+        },
+    )
+    async def poll(
+        request: Request,
+        stream: StreamParameter,
+        after: AfterParameter = "start",
+        wait: WaitParameter = 30.0,
+        limit: LimitParameter = usual,
+    ) -> Response:
+        batch = await asked(service, metrics, request, stream, after, wait=wait, limit=min(limit, most))
+        return Response(body(stream, batch), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    return router
 
 
 async def asked(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
@@ -43,34 +43,41 @@ class SSELane:
     wire: Wire = SSE
 
     def router(self, service: StreamService) -> APIRouter:
-        router = APIRouter(route_class=ProblemRoute)
         lane = StreamingLane(service, self.name, SSEFraming())
+        told = "The events, from `stream-open` to `stream-end`."
+        return sse_router(lane, "Read a stream as server-sent events", told, _response)
 
-        @router.get(
-            f"/{self.name}/{{stream}}",
-            name=self.name,
-            summary="Read a stream as server-sent events",
-            response_class=Response,
-            responses={
-                200: answer(
-                    "The events, from `stream-open` to `stream-end`.", "text/event-stream", schema=EVENT_SCHEMA
-                ),
-                204: answer("The reader has seen the end: there is nothing to come back for."),
-                **documented(404, 410, 422, 429, 503),
-            },
-        )
-        async def stream_events(
-            request: Request,
-            stream: StreamParameter,
-            after: AfterParameter = "start",
-            last_event_id: LastEventId = None,
-        ) -> Response:
-            follower = await resumed(lane, request, stream, after, last_event_id)
-            if follower is None:
-                return Response(status_code=204)  # the one status that stops an EventSource without an error
-            return EventSourceResponse(follower.frames(), ping=0)  # heartbeats come from the read loop
 
-        return router
+def _response(follower: Follower[bytes]) -> Response:
+    return EventSourceResponse(follower.frames(), ping=0)  # heartbeats come from the read loop
+
+
+def sse_router(
+    lane: StreamingLane[T], summary: str, told: str, respond: Callable[[Follower[T]], Response]
+) -> APIRouter:
+    """Return the route of a lane of server-sent events, with *summary* and *told*, of its answer, for OpenAPI."""
+    router = APIRouter(route_class=ProblemRoute)
+
+    @router.get(
+        f"/{lane.name}/{{stream}}",
+        name=lane.name,
+        summary=summary,
+        response_class=Response,
+        responses={
+            200: answer(told, "text/event-stream", schema=EVENT_SCHEMA),
+            204: answer("The reader has seen the end: there is nothing to come back for."),
+            **documented(404, 410, 422, 429, 503),
+        },
+    )
+    async def stream_events(
+        request: Request, stream: StreamParameter, after: AfterParameter = "start", last_event_id: LastEventId = None
+    ) -> Response:
+        follower = await resumed(lane, request, stream, after, last_event_id)
+        if follower is None:
+            return Response(status_code=204)  # the one status that stops an EventSource without an error
+        return respond(follower)
+
+    return router
 
 
 async def resumed(

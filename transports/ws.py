@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -36,17 +36,25 @@ class WebSocketLane:
     wire: Wire = WEBSOCKET
 
     def router(self, service: StreamService) -> APIRouter:
-        router = APIRouter()
-        lane = StreamingLane(service, self.name, WebSocketFraming())
+        return websocket_router(StreamingLane(service, self.name, WebSocketFraming()), _talk)
 
-        @router.websocket(f"/{self.name}/{{stream}}", name=self.name)
-        async def stream_events(websocket: WebSocket, stream: str) -> None:
-            with suppress(WebSocketDisconnect):  # the client may leave at any moment
-                follower = await accepted(lane, websocket, stream)
-                if follower is not None:
-                    await _talk(websocket, service, stream, follower)
 
-        return router
+Talk: TypeAlias = Callable[[WebSocket, StreamService, str, Follower[T]], Awaitable[None]]
+"""Serve a socket that has been accepted, until the stream has ended or the client left."""
+
+
+def websocket_router(lane: StreamingLane[T], talk: Talk[T]) -> APIRouter:
+    """Return the route of a lane of WebSockets."""
+    router = APIRouter()
+
+    @router.websocket(f"/{lane.name}/{{stream}}", name=lane.name)
+    async def stream_events(websocket: WebSocket, stream: str) -> None:
+        with suppress(WebSocketDisconnect):  # the client may leave at any moment
+            follower = await accepted(lane, websocket, stream)
+            if follower is not None:
+                await talk(websocket, lane.service, stream, follower)
+
+    return router
 
 
 async def accepted(lane: StreamingLane[T], websocket: WebSocket, stream: str) -> Follower[T] | None:

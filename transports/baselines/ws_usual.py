@@ -15,7 +15,7 @@ from streamlanes.transports.baselines.messages import MessageFraming, Messages, 
 from streamlanes.transports.follow import Follower, StreamingLane
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
-from streamlanes.transports.ws import ENDED, GOING_AWAY, accepted, close, listen, send
+from streamlanes.transports.ws import ENDED, GOING_AWAY, close, listen, send, websocket_router
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,7 @@ class UsualWebSocketLane:
     wire: Wire = WEBSOCKET
 
     def router(self, service: StreamService) -> APIRouter:
-        router = APIRouter()
-        lane = StreamingLane(service, self.name, MessageFraming())
-
-        @router.websocket(f"/{self.name}/{{stream}}", name=self.name)
-        async def stream_events(websocket: WebSocket, stream: str) -> None:
-            with suppress(WebSocketDisconnect):  # the client may leave at any moment
-                follower = await accepted(lane, websocket, stream)
-                if follower is not None:
-                    await _talk(websocket, service, stream, follower)
-
-        return router
+        return websocket_router(StreamingLane(service, self.name, MessageFraming()), _talk)
 
 
 async def _talk(websocket: WebSocket, service: StreamService, stream: str, follower: Follower[Messages]) -> None:
