@@ -4,12 +4,12 @@
         async for event in stream:
             print(event.type, event.data)
 
-`stream` has what they share and `messages` what all wires say; `sse`, `websocket`, `longpoll` and `ndjson` are a wire
+`stream` has what they share and `messages` what all wires say; `sse`, `websocket`, `long_poll` and `ndjson` are a wire
 each; `sessions` starts streams. Errors are those of `producers.errors`.
 """
 
 from streamlanes.clients.discovery import discover
-from streamlanes.clients.longpoll import LongPollClient
+from streamlanes.clients.long_poll import LongPollClient
 from streamlanes.clients.ndjson import NDJSONClient
 from streamlanes.clients.options import OnGap, Options
 from streamlanes.clients.sessions import Started, lanes, start

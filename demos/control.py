@@ -33,9 +33,9 @@ from starlette.staticfiles import StaticFiles
 
 from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.demos.crowd import MAX_READERS, CrowdProcess
-from streamlanes.demos.network import Network
-from streamlanes.demos.readers import Link
-from streamlanes.demos.stage import OFFERED, Lane, Stage
+from streamlanes.demos.network import LaneNetwork
+from streamlanes.demos.readers import LaneLink
+from streamlanes.demos.stage import OFFERED, Stage, StagedLane
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.events import JSON, Cursor
 from streamlanes.transports.door.body import BodyLimit
@@ -114,7 +114,7 @@ def create_control(stage: Stage, crowd: CrowdProcess, http: httpx.AsyncClient, c
     return app
 
 
-def content_security_policy(lanes: Sequence[Lane]) -> str:
+def content_security_policy(lanes: Sequence[StagedLane]) -> str:
     """Return what the page may load and connect to: this server, and the relays of *lanes*."""
     relays = " ".join(f"http://127.0.0.1:{lane.relay.port} ws://127.0.0.1:{lane.relay.port}" for lane in lanes)
     return (
@@ -141,7 +141,9 @@ def _network(stage: Stage) -> APIRouter:
     async def network(order: NetworkOrder) -> None:
         for lane in _lanes(stage, order.lane):
             lane.shape(
-                Network(delay=order.delay, jitter=order.jitter, bandwidth=order.bandwidth, buffering=order.buffering)
+                LaneNetwork(
+                    delay=order.delay, jitter=order.jitter, bandwidth=order.bandwidth, buffering=order.buffering
+                )
             )
 
     @router.post("/faults", status_code=204)
@@ -199,7 +201,7 @@ def _runs(stage: Stage, crowd: CrowdProcess, http: httpx.AsyncClient) -> APIRout
             session = await ask("GET", f"/sessions/{order.session_id}")
             if session is None or session.status_code != 200:
                 return _passed(session)
-        links = [Link(f"{stage.server.url}/{lane.name}/{order.session_id}", lane.wire) for lane in lanes]
+        links = [LaneLink(f"{stage.server.url}/{lane.name}/{order.session_id}", lane.wire) for lane in lanes]
         try:
             await crowd.gather(links, order.count)
         except ProcessError as error:
@@ -247,7 +249,7 @@ def _telemetry(stage: Stage, crowd: CrowdProcess, chosen: Sequence[str], demo: s
     return router
 
 
-def _lanes(stage: Stage, name: str | None, field: str = "lane") -> Sequence[Lane]:
+def _lanes(stage: Stage, name: str | None, field: str = "lane") -> Sequence[StagedLane]:
     """Raises BadParameter for a lane that isn't there."""
     try:
         return stage.chosen(name)
@@ -264,7 +266,7 @@ def _passed(answer: httpx.Response | None) -> Response:
     return Response(answer.content, answer.status_code, headers=kept)
 
 
-def _figures(lane: Lane) -> dict[str, JSON]:
+def _figures(lane: StagedLane) -> dict[str, JSON]:
     counts, network = lane.relay.counts, lane.network
     return {
         "up": counts.up,

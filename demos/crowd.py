@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from streamlanes.benchmarks.machine.processes import Child, ProcessError, child
-from streamlanes.demos.readers import COUNTS, ORDERS, Counts, Link, Orders
+from streamlanes.demos.readers import COUNTS, ORDERS, CrowdOrders, LaneCounts, LaneLink
 
 MAX_READERS: Final = 1_000
 READY_SECONDS: Final = 20.0
@@ -24,13 +24,13 @@ class CrowdProcess:
 
     def __init__(self, folder: Path) -> None:
         """Prepare a crowd whose log is in *folder*."""
-        self.counts = Counts()
+        self.counts = LaneCounts()
         """As it was told last."""
         self._folder = folder
         self._stack = ExitStack()
         self._changing = asyncio.Lock()
 
-    async def gather(self, links: Sequence[Link], count: int) -> None:
+    async def gather(self, links: Sequence[LaneLink], count: int) -> None:
         """Have *count* readers of *links* in place of those that there are; return once they are on their way.
 
         Raises ProcessError if they don't get so far.
@@ -41,7 +41,7 @@ class CrowdProcess:
                 return
             # Here and not in a thread: see `ServerProcess.start`.
             process = self._stack.enter_context(child("readers", _COMMAND, folder=self._folder))
-            process.send(ORDERS.dump_json(Orders(links=links, count=count)))
+            process.send(ORDERS.dump_json(CrowdOrders(links=links, count=count)))
             told = self._stack.enter_context(_Told(self, process))
             try:
                 async with asyncio.timeout(READY_SECONDS):
@@ -56,7 +56,7 @@ class CrowdProcess:
     def dismiss(self) -> None:
         """End them."""
         self._stack.close()
-        self.counts = Counts()
+        self.counts = LaneCounts()
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,7 @@ from typing import Final, Self
 from rich.console import Console
 from rich.live import Live
 
-from streamlanes.demos.screen import Screen
+from streamlanes.demos.screen import DemoScreen
 
 STDIN: Final = 0
 END_SECONDS: Final = 2.0
@@ -46,7 +46,7 @@ class Drawing:
         self._idle = False
         self._loop = asyncio.get_running_loop()
 
-    def offer(self, screen: Screen) -> None:
+    def offer(self, screen: DemoScreen) -> None:
         """Draw *screen*, unless the one before is still being drawn: a slow terminal sees fewer of them."""
         if self._idle:
             self._idle = False

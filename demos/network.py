@@ -21,7 +21,7 @@ of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class LaneNetwork:
     """One lane's path, the same both ways but for `buffering`; times in seconds."""
 
     delay: float = 0.0
@@ -49,4 +49,4 @@ class Network:
         )
 
 
-CLEAR: Final = Network()
+CLEAR: Final = LaneNetwork()

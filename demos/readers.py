@@ -1,7 +1,7 @@
 """`python -m streamlanes.demos.readers`: further readers of one stream, in a process of their own.
 
-Standard input has the `Orders`, as JSON. A line of `Counts` comes on standard output when the readers have been sent on
-their way, and then every `REPORT_SECONDS` until all of them have ended.
+Standard input has the `CrowdOrders`, as JSON. A line of `LaneCounts` comes on standard output when the readers have been
+sent on their way, and then every `REPORT_SECONDS` until all of them have ended.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ARRIVAL_SECONDS: Final = 0.001
 """Seconds between one reader and the next: all at once would be a load test of accepting."""
 
 
-class Link(NamedTuple):
+class LaneLink(NamedTuple):
     """Where to read, and over which wire."""
 
     url: str
@@ -38,15 +38,15 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class CrowdOrders:
     """What to read: so many readers, evenly over the links."""
 
-    links: Sequence[Link]
+    links: Sequence[LaneLink]
     count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class LaneCounts:
     """How they fare."""
 
     count: int = 0
@@ -57,8 +57,8 @@ class Counts:
     """Readers that ended early, or were told of missing events, or got one that wasn't the last plus one."""
 
 
-ORDERS: Final = TypeAdapter(Orders)
-COUNTS: Final = TypeAdapter(Counts)
+ORDERS: Final = TypeAdapter(CrowdOrders)
+COUNTS: Final = TypeAdapter(LaneCounts)
 
 
 class Counter(Recorder):
@@ -90,12 +90,12 @@ class Crowd:
         self._faults = 0
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> LaneCounts:
         """As of now."""
         received = sum(counter.received for counter in self._counters)
-        return Counts(count=self._reading, received=received, faults=self._faults)
+        return LaneCounts(count=self._reading, received=received, faults=self._faults)
 
-    async def read(self, orders: Orders) -> None:
+    async def read(self, orders: CrowdOrders) -> None:
         """Read until all streams have ended, and report."""
         async with asyncio.TaskGroup() as tasks:
             for link in islice(cycle(orders.links), orders.count):
@@ -106,7 +106,7 @@ class Crowd:
                 await asyncio.sleep(REPORT_SECONDS)
                 self._report()
 
-    async def _one(self, link: Link) -> None:
+    async def _one(self, link: LaneLink) -> None:
         counter = Counter()
         self._counters.append(counter)
         self._reading += 1
@@ -123,7 +123,7 @@ class Crowd:
         sys.stdout.flush()
 
 
-async def _read(link: Link, counter: Counter) -> None:
+async def _read(link: LaneLink, counter: Counter) -> None:
     async with client(counter) as http:
         await wires.discover()[link.wire].read(http, URL(link.url, encoded=True), counter)
     if counter.missing:

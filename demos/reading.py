@@ -14,7 +14,7 @@ from typing import Final
 from streamlanes.clients import Client, EventStream, Options
 from streamlanes.demos.digests import Digest
 from streamlanes.demos.latencies import Latencies
-from streamlanes.demos.stage import Lane
+from streamlanes.demos.stage import StagedLane
 from streamlanes.producers.errors import StreamError
 from streamlanes.producers.events import DEFAULT_TYPE, Event, Outcome
 
@@ -54,10 +54,10 @@ class Carried:
     """Bytes."""
 
 
-class Reading:
+class LaneReading:
     """Reads a stream over one lane, and counts. All times are CLOCK_MONOTONIC's."""
 
-    def __init__(self, lane: Lane, client: Client, url: str) -> None:
+    def __init__(self, lane: StagedLane, client: Client, url: str) -> None:
         self.lane = lane
         self.made_ns = monotonic_ns()
         self.phase = Phase.CONNECTING

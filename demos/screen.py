@@ -45,7 +45,7 @@ _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class LanePanel:
     """A lane at a moment."""
 
     name: str
@@ -69,11 +69,11 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
+class DemoScreen:
     """The whole of it; fits into the height that it is given."""
 
     title: str
-    columns: Sequence[Column]
+    columns: Sequence[LanePanel]
     keys: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -92,7 +92,7 @@ class Screen:
         yield Text("\n".join(foot), style="dim", no_wrap=True, overflow="ellipsis", end="")
 
 
-def panel(column: Column, width: int, height: int, console: Console) -> Panel:
+def panel(column: LanePanel, width: int, height: int, console: Console) -> Panel:
     """Return a lane's column; *width* is inside its border, *height* with it."""
     rows = [*figures(column)]
     words = wrapped(column.words, width, console)
@@ -110,7 +110,7 @@ def panel(column: Column, width: int, height: int, console: Console) -> Panel:
     return Panel(text, title=Text(f"{column.name} · {column.phase}"), border_style=COLOURS[column.phase], height=height)
 
 
-def figures(column: Column) -> Iterator[tuple[str, str]]:
+def figures(column: LanePanel) -> Iterator[tuple[str, str]]:
     """Yield labels and values, which fit into 14 cells unless something is extreme."""
     yield "events", f"{column.events:,}"
     p50, p99 = column.percentiles or (None, None)
@@ -158,7 +158,7 @@ def wrapped(text: str, width: int, console: Console) -> list[str]:
     return [line.plain.rstrip() for line in Text(text).wrap(console, max(width, 1))]
 
 
-def summary(columns: Sequence[Column], verdict: str) -> Table:
+def summary(columns: Sequence[LanePanel], verdict: str) -> Table:
     """Return the table that is left on the terminal at the end; 80 cells wide, if names and numbers are usual."""
     table = Table(
         title=verdict, title_style="bold", title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from streamlanes import clients
 from streamlanes.benchmarks.relay import Relay
 from streamlanes.demos.folder import temporary_folder
-from streamlanes.demos.network import CLEAR, Network
+from streamlanes.demos.network import CLEAR, LaneNetwork
 from streamlanes.demos.server import ServerProcess
 from streamlanes.producers.open_files import allow_open_files
 from streamlanes.producers.pacing.journal import Stamp, read_journal
@@ -28,13 +28,13 @@ MAX_STAMPS: Final = 2_000
 
 
 @dataclass
-class Lane:
+class StagedLane:
     """A lane, and the path to its readers. The relay has a port of its own: browsers make six connections to one."""
 
     name: str
     wire: Wire
     relay: Relay
-    network: Network = CLEAR
+    network: LaneNetwork = CLEAR
     shaped_at: float = 0.0
     """When the path was made like that (`time.monotonic`)."""
     stalled_until: float = 0.0
@@ -54,7 +54,7 @@ class Lane:
         """Return the URL (or path) *link* of the server by way of the relay."""
         return f"{self.url}{urlsplit(link).path}"
 
-    def shape(self, network: Network) -> None:
+    def shape(self, network: LaneNetwork) -> None:
         """Make the path so, for connections that are open too."""
         self.network, self.shaped_at = network, monotonic()
         self.relay.up = network.up
@@ -73,14 +73,14 @@ class Lane:
 class Stage:
     """The server and its lanes, by name."""
 
-    def __init__(self, server: ServerProcess, lanes: Mapping[str, Lane], folder: Path) -> None:
+    def __init__(self, server: ServerProcess, lanes: Mapping[str, StagedLane], folder: Path) -> None:
         self.server = server
         self.lanes = lanes
         self.folder = folder
         """For the logs of processes; gone when the stage is."""
         self._restarting = asyncio.Lock()
 
-    def chosen(self, name: str | None) -> Sequence[Lane]:
+    def chosen(self, name: str | None) -> Sequence[StagedLane]:
         """Return the lane of this name, or all for None. Raises KeyError."""
         return tuple(self.lanes.values()) if name is None else (self.lanes[name],)
 
@@ -118,7 +118,7 @@ async def staged(origins: Sequence[str] = ()) -> AsyncIterator[Stage]:
         await server.start()
         wires = await clients.lanes(server.url)
         async with AsyncExitStack() as stack:
-            lanes = {name: Lane(name, wire, await _relay(stack, server.url)) for name, wire in wires.items()}
+            lanes = {name: StagedLane(name, wire, await _relay(stack, server.url)) for name, wire in wires.items()}
             yield Stage(server, lanes, folder)
 
 

@@ -19,9 +19,9 @@ from streamlanes import clients
 from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.clients import Started
 from streamlanes.demos.drawing import Drawing
-from streamlanes.demos.network import Network
-from streamlanes.demos.reading import Reading
-from streamlanes.demos.screen import Column, Screen, summary
+from streamlanes.demos.network import LaneNetwork
+from streamlanes.demos.reading import LaneReading
+from streamlanes.demos.screen import DemoScreen, LanePanel, summary
 from streamlanes.demos.stage import MAX_STAMPS, Stage, staged
 from streamlanes.demos.words import tell, verdict
 from streamlanes.producers.errors import StreamError
@@ -46,7 +46,7 @@ class Show:
         self._params = params
         self._tasks = tasks
         self._clients = clients.discover()
-        self._readings: list[Reading] = []
+        self._readings: list[LaneReading] = []
         self._running: list[asyncio.Task[None]] = []
         self._epoch = ""
         self._due = array("q")
@@ -63,7 +63,7 @@ class Show:
         """Read a stream."""
         self._epoch, self._due = started.cursor.epoch, array("q")
         self._readings = [
-            Reading(lane, self._clients[lane.wire], lane.through(started.links[lane.name])) for lane in self._lanes
+            LaneReading(lane, self._clients[lane.wire], lane.through(started.links[lane.name])) for lane in self._lanes
         ]
         self._running = [self._tasks.create_task(reading.run()) for reading in self._readings]
 
@@ -84,11 +84,11 @@ class Show:
             case "b":
                 buffering = not self._lanes[0].network.buffering
                 for lane in self._lanes:
-                    lane.shape(Network(buffering=buffering))
+                    lane.shape(LaneNetwork(buffering=buffering))
             case "r" | "n" if self._changing is None or self._changing.done():
                 self._changing = self._tasks.create_task(self._restart() if key == "r" else self._again())
 
-    def frame(self, now_ns: int) -> Screen:
+    def frame(self, now_ns: int) -> DemoScreen:
         """Take note of what has come, and return what is to be seen."""
         while more := self._stage.stamps(self._epoch, len(self._due)):
             self._due.extend(stamp.due for stamp in more)
@@ -102,9 +102,9 @@ class Show:
                 reading.latencies.slice()
         network = "buffering proxy" if self._lanes[0].network.buffering else "clear network"
         title = f"streamlanes demo · {self._producer} · {network} · {self._note or self.verdict}"
-        return Screen(title, self.columns(now_ns), KEYS)
+        return DemoScreen(title, self.columns(now_ns), KEYS)
 
-    def columns(self, now_ns: int) -> list[Column]:
+    def columns(self, now_ns: int) -> list[LanePanel]:
         """Return the lanes as they are now."""
         return [column(reading, now_ns) for reading in self._readings]
 
@@ -132,10 +132,10 @@ class Show:
             self._note = f"can't start a stream: {error}; r restarts the server"
 
 
-def column(reading: Reading, now_ns: int) -> Column:
+def column(reading: LaneReading, now_ns: int) -> LanePanel:
     """Return a lane as it is at *now_ns*."""
     carried = reading.carried
-    return Column(
+    return LanePanel(
         name=reading.lane.name,
         phase=reading.phase,
         tail=reading.tail,

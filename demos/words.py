@@ -7,7 +7,7 @@ from typing import Final
 
 from streamlanes.demos.digests import agreement
 from streamlanes.demos.network import BUFFER_BYTES, BUFFER_SECONDS, HELD
-from streamlanes.demos.reading import Phase, Reading
+from streamlanes.demos.reading import LaneReading, Phase
 from streamlanes.producers.errors import CursorExpired, StreamFailed, StreamLost, StreamOrphaned, UnknownStream
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 
@@ -26,7 +26,7 @@ PASSED: Final = {
 }
 
 
-def tell(reading: Reading, now_ns: int) -> str:
+def tell(reading: LaneReading, now_ns: int) -> str:
     """Say what goes on, as of *now_ns* (CLOCK_MONOTONIC)."""
     lane = reading.lane
     if reading.phase is Phase.FAILED:
@@ -45,7 +45,7 @@ def tell(reading: Reading, now_ns: int) -> str:
     return _latest(reading, now_ns) or MANNER.get(lane.wire, "Events come.")
 
 
-def why(reading: Reading) -> str:
+def why(reading: LaneReading) -> str:
     """Say why a reading has failed, and what can be done."""
     match reading.error:
         case UnknownStream():
@@ -70,7 +70,7 @@ def buffered(wire: Wire) -> str:
     return PASSED.get(wire, "The proxy passes this on.")
 
 
-def verdict(readings: Sequence[Reading]) -> str:
+def verdict(readings: Sequence[LaneReading]) -> str:
     """Say whether the lanes have carried the same."""
     if any(reading.lost or reading.repeated for reading in readings):
         return "events were lost or repeated"
@@ -85,7 +85,7 @@ def verdict(readings: Sequence[Reading]) -> str:
     return f"all lanes the same up to event {common:,}"
 
 
-def _latest(reading: Reading, now_ns: int) -> str:
+def _latest(reading: LaneReading, now_ns: int) -> str:
     """Return the last that has happened, unless it is over and was told for long enough; empty: nothing."""
     lane, resumed = reading.lane, reading.resumed
     happened: list[tuple[float, str]] = []

@@ -36,7 +36,7 @@ class RecordingError(ValueError):
     """The file isn't a recording; the message names it, the line, and what was expected there."""
 
 
-class Recorded(NamedTuple):
+class RecordedLine(NamedTuple):
     """One event."""
 
     after_ns: int
@@ -49,7 +49,7 @@ class Recorded(NamedTuple):
 class Recording:
     """A stream as it was, at least one event."""
 
-    events: tuple[Recorded, ...]
+    events: tuple[RecordedLine, ...]
 
 
 def read_recording(path: Path) -> Recording:
@@ -61,7 +61,7 @@ def read_recording(path: Path) -> Recording:
         raise RecordingError(f"can't read {path}: {error.strerror}") from error
     if len(content) > MAX_BYTES:
         raise RecordingError(f"{path}: expected {MAX_BYTES:,} bytes at most; it has more")
-    events: list[Recorded] = []
+    events: list[RecordedLine] = []
     first = last = 0.0
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if not line.strip():
@@ -77,7 +77,7 @@ def read_recording(path: Path) -> Recording:
         if at - first > MAX_SECONDS:
             raise RecordingError(f"{where}: expected {MAX_SECONDS:,.0f} seconds at most; found {at - first:,.0f}")
         last = at
-        events.append(Recorded(round((at - first) * 1e9), kind, value))
+        events.append(RecordedLine(round((at - first) * 1e9), kind, value))
     if not events:
         raise RecordingError(f'{path}: expected lines such as {{"at": 0.5, "data": "text"}}; found none')
     return Recording(tuple(events))

@@ -172,18 +172,18 @@ class PlainTextFraming:
         return b""
 
     def gap(self, after: Cursor, following: Cursor, missing: int | None) -> bytes:
-        raise Cut(f"{missing or 'some'} events after {after} are gone; the stream goes on after {following}")
+        raise CutShort(f"{missing or 'some'} events after {after} are gone; the stream goes on after {following}")
 
     def end(self, cursor: Cursor, outcome: Outcome) -> bytes:
         if outcome is not Outcome.COMPLETED:
-            raise Cut(f"the stream ended at {cursor} as {outcome}")
+            raise CutShort(f"the stream ended at {cursor} as {outcome}")
         return b""
 
     def leave(self, retry: float) -> bytes:
-        raise Cut(f"the server is going away; come back in {retry:.0f} s")
+        raise CutShort(f"the server is going away; come back in {retry:.0f} s")
 
 
-class Cut(Exception):
+class CutShort(Exception):
     """The wire has no words for this; its reader learns it from the connection's being cut."""
 
 

@@ -14,7 +14,7 @@ from starlette.types import Send
 from streamlanes.producers.events import parse_after
 from streamlanes.producers.wire import NDJSON, Wire
 from streamlanes.transports.follow import StreamingLane
-from streamlanes.transports.framing import Cut, NDJSONFraming, PlainTextFraming
+from streamlanes.transports.framing import CutShort, NDJSONFraming, PlainTextFraming
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
 from streamlanes.transports.service.service import StreamService
@@ -61,7 +61,7 @@ class NDJSONLane:
 
 
 class LinesResponse(StreamingResponse):
-    """A streaming response that closes its generator, and that ends without the final chunk after a Cut."""
+    """A streaming response that closes its generator, and that ends without the final chunk after a CutShort."""
 
     def __init__(self, frames: AsyncGenerator[bytes, None], media_type: str, headers: dict[str, str]) -> None:
         super().__init__(frames, media_type=media_type, headers=headers)
@@ -72,7 +72,7 @@ class LinesResponse(StreamingResponse):
         async with aclosing(self._frames):
             try:
                 await super().stream_response(send)
-            except Cut:
+            except CutShort:
                 return  # the server closes a connection whose response was left unfinished
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamlanes.clients import longpoll, ndjson, sse, websocket
+from streamlanes.clients import long_poll, ndjson, sse, websocket
 from streamlanes.clients.jsonwire import Polled
 from streamlanes.clients.messages import Ended, Gap, Message, NotTaken, Opened, Ping, Received
 from streamlanes.producers.errors import ProtocolViolation
@@ -94,7 +94,7 @@ def test_a_websocket_frame_is_a_message(message: Message) -> None:
 def test_a_poll_has_the_events_verbatim(events: list[Received], cursor: Cursor, outcome: Outcome | None) -> None:
     body = poll_text(events, cursor, outcome).encode()
     assert json.loads(body)["cursor"] == str(cursor)
-    assert longpoll.decode(body) == Polled(tuple(events), cursor, outcome)
+    assert long_poll.decode(body) == Polled(tuple(events), cursor, outcome)
 
 
 @given(st.lists(EVENTS, min_size=1, max_size=2), st.data())
@@ -157,14 +157,14 @@ def test_what_the_wire_does_not_allow_is_told(text: str) -> None:
     [
         (websocket.decode, b"{}"),
         (ndjson.decode, b'{"id":"k3f9a2:1","data":"\xff"}'),
-        (longpoll.decode, b"\xff"),
-        (longpoll.decode, b"{}"),
-        (longpoll.decode, b'{"events":[]'),
-        (longpoll.decode, b'{"events":[],"cursor":"k3f9a2:1"}'),
-        (longpoll.decode, b'{"events":[],"cursor":"k3f9a2:1","done":true}'),
-        (longpoll.decode, b'{"events":[1],"cursor":"k3f9a2:1","done":false}'),
-        (longpoll.decode, b'{"events":[{"id":"k3f9a2:1","data":1} {"id":"k3f9a2:2","data":1}],"cursor":"k3f9a2:2"}'),
-        (longpoll.decode, b'{"events":[{"id":"k3f9a2:1","data":1},],"cursor":"k3f9a2:1","done":false}'),
+        (long_poll.decode, b"\xff"),
+        (long_poll.decode, b"{}"),
+        (long_poll.decode, b'{"events":[]'),
+        (long_poll.decode, b'{"events":[],"cursor":"k3f9a2:1"}'),
+        (long_poll.decode, b'{"events":[],"cursor":"k3f9a2:1","done":true}'),
+        (long_poll.decode, b'{"events":[1],"cursor":"k3f9a2:1","done":false}'),
+        (long_poll.decode, b'{"events":[{"id":"k3f9a2:1","data":1} {"id":"k3f9a2:2","data":1}],"cursor":"k3f9a2:2"}'),
+        (long_poll.decode, b'{"events":[{"id":"k3f9a2:1","data":1},],"cursor":"k3f9a2:1","done":false}'),
     ],
 )
 def test_so_are_bytes_and_bodies(decode: Callable[[bytes], object], wrong: bytes) -> None:
@@ -190,4 +190,4 @@ async def test_and_events_of_sse(block: bytes) -> None:
 
 def test_a_poll_whose_cursor_is_not_its_last_events_is_wrong() -> None:
     with pytest.raises(ProtocolViolation):
-        list(longpoll.messages(Polled((Received(EPOCH, Event(1, "message", "1")),), at(2), None)))
+        list(long_poll.messages(Polled((Received(EPOCH, Event(1, "message", "1")),), at(2), None)))

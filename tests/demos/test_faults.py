@@ -10,8 +10,8 @@ import pytest
 from streamlanes import clients
 from streamlanes.benchmarks.machine.processes import ProcessError
 from streamlanes.clients import EventStream, Options
-from streamlanes.demos.network import BUFFER_SECONDS, HELD, Network
-from streamlanes.demos.stage import Lane, Stage, staged
+from streamlanes.demos.network import BUFFER_SECONDS, HELD, LaneNetwork
+from streamlanes.demos.stage import Stage, StagedLane, staged
 from streamlanes.producers.errors import UnknownStream
 from tests.benchmarks.living import is_gone
 from tests.demos.staging import DEADLINE
@@ -45,7 +45,7 @@ async def started(stage: Stage, count: int, rate: int) -> tuple[str, dict[str, s
     return begun.cursor.epoch, {name: stage.lanes[name].through(begun.links[name]) for name in LANES}
 
 
-def connect(lane: Lane, url: str) -> EventStream:
+def connect(lane: StagedLane, url: str) -> EventStream:
     return clients.discover()[lane.wire].connect(url, options=QUICK)
 
 
@@ -90,7 +90,7 @@ async def a_stall_is_late_and_nobody_reconnects(stage: Stage) -> None:
 async def it_holds_responses_that_go_on_and_no_others(stage: Stage) -> None:
     begun = await clients.start(stage.server.url, "ticker", {"rate": 50})
     for lane in stage.lanes.values():
-        lane.shape(Network(buffering=True))
+        lane.shape(LaneNetwork(buffering=True))
 
     async def first_event(name: str) -> float:
         lane, begin = stage.lanes[name], time.monotonic()
@@ -106,19 +106,19 @@ async def it_holds_responses_that_go_on_and_no_others(stage: Stage) -> None:
 async def what_it_holds_goes_on_when_it_is_turned_off(stage: Stage) -> None:
     begun = await clients.start(stage.server.url, "ticker", {"rate": 50})
     lane = stage.lanes["sse"]
-    lane.shape(Network(buffering=True))
+    lane.shape(LaneNetwork(buffering=True))
     async with asyncio.timeout(BUFFER_SECONDS - 1), asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(anext(connect(lane, lane.through(begun.links["sse"]))))
         while not lane.relay.counts.open:
             await asyncio.sleep(0.01)
-        lane.shape(Network())
+        lane.shape(LaneNetwork())
         assert (await reading).offset == 1
 
 
 async def a_delay_is_of_both_directions(stage: Stage) -> None:
     begun = await clients.start(stage.server.url, "ticker", {"rate": 50})
     lane = stage.lanes["poll"]
-    lane.shape(Network(delay=0.1))
+    lane.shape(LaneNetwork(delay=0.1))
     begin = time.monotonic()
     async with connect(lane, lane.through(begun.links["poll"])):
         assert time.monotonic() - begin >= 0.2

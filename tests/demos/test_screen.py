@@ -11,15 +11,15 @@ from rich.live import Live
 from streamlanes.demos.digests import REMEMBERED, Digest, agreement
 from streamlanes.demos.latencies import EVENTS, WINDOW_NS, Latencies
 from streamlanes.demos.reading import Phase
-from streamlanes.demos.screen import BARS, SCALE, Column, Screen, bar, kilobytes, milliseconds, spark
+from streamlanes.demos.screen import BARS, SCALE, DemoScreen, LanePanel, bar, kilobytes, milliseconds, spark
 from streamlanes.demos.terminal import KEYS
 from streamlanes.producers.events import Event
 
 MS = 1_000_000
 
 
-def column(name: str, tail: str = "some text") -> Column:
-    return Column(
+def column(name: str, tail: str = "some text") -> LanePanel:
+    return LanePanel(
         name=name,
         phase=Phase.OPEN,
         tail=tail,
@@ -49,7 +49,7 @@ def test_it_fits_whatever_comes(width: int, height: int, tail: str) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as live:
         out.seek(0)
         out.truncate()
-        live.update(Screen("title", [column(name, tail) for name in ("sse", "ws", "poll")], "keys"), refresh=True)
+        live.update(DemoScreen("title", [column(name, tail) for name in ("sse", "ws", "poll")], "keys"), refresh=True)
         lines = out.getvalue().removeprefix("\x1b[H").split("\n")
     assert len(lines) == height
     assert {console.measure(line).maximum for line in lines} <= {width}
@@ -136,7 +136,7 @@ def test_latencies_of_more_than_30_s_ago_are_forgotten() -> None:
 def test_at_60_columns_keys_are_whole_and_what_is_left_out_is_named() -> None:
     out = io.StringIO()
     console = Console(file=out, color_system=None, width=60, height=24)
-    console.print(Screen("title", [column(name) for name in ("sse", "ws", "poll", "ndjson")], KEYS), height=24)
+    console.print(DemoScreen("title", [column(name) for name in ("sse", "ws", "poll", "ndjson")], KEYS), height=24)
     text = out.getvalue()
     assert "q quit" in text
     assert "too narrow for poll, ndjson" in text

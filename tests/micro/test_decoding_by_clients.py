@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from streamlanes.clients import longpoll, ndjson, sse, websocket
+from streamlanes.clients import long_poll, ndjson, sse, websocket
 from streamlanes.clients.messages import Message, Received
 from streamlanes.producers.events import Event
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, Wire
@@ -37,7 +37,7 @@ def read_ndjson(content: bytes) -> list[Message]:
 
 READERS: dict[Wire, Callable[[bytes], Sequence[Message]]] = {
     SSE: lambda content: finished(read_sse(content)),
-    LONG_POLL: lambda content: longpoll.decode(content).events,
+    LONG_POLL: lambda content: long_poll.decode(content).events,
     NDJSON: read_ndjson,
 }
 

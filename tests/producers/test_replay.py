@@ -12,9 +12,11 @@ from streamlanes.producers import replay
 from streamlanes.producers.catalogue import PRODUCERS, with_recordings
 from streamlanes.producers.events import Item
 from streamlanes.producers.producer import Context
-from streamlanes.producers.replay import Recorded, Recording, RecordingError, read_recording
+from streamlanes.producers.replay import RecordedLine, Recording, RecordingError, read_recording
 
-RECORDING = Recording((Recorded(0, "message", "a"), Recorded(0, "note", [1]), Recorded(2_500_000_000, "message", None)))
+RECORDING = Recording(
+    (RecordedLine(0, "message", "a"), RecordedLine(0, "note", [1]), RecordedLine(2_500_000_000, "message", None))
+)
 
 
 def written(folder: Path, *lines: str) -> Path:

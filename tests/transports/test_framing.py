@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamlanes.producers.events import Cursor, Event, Outcome
 from streamlanes.producers.log.event_log import Batch
 from streamlanes.transports.framing import (
-    Cut,
+    CutShort,
     FrameCache,
     NDJSONFraming,
     PlainTextFraming,
@@ -123,9 +123,9 @@ def test_plain_text_is_the_strings_and_nothing_else() -> None:
 
 
 def test_plain_text_has_no_words_for_a_gap_or_a_bad_end() -> None:
-    with pytest.raises(Cut, match="are gone"):
+    with pytest.raises(CutShort, match="are gone"):
         PlainTextFraming().gap(AT, AT, 3)
-    with pytest.raises(Cut, match="failed"):
+    with pytest.raises(CutShort, match="failed"):
         PlainTextFraming().end(AT, Outcome.FAILED)
 
 

@@ -50,7 +50,7 @@ class StartRequest(BaseModel):
     """Seconds after which the producer is stopped once the last reader has left; without it, it goes on."""
 
 
-class Started(BaseModel):
+class StartedSession(BaseModel):
     """A session, and where to read it."""
 
     session_id: str
@@ -152,7 +152,7 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
     @router.post(
         "/start",
         status_code=201,
-        response_model=Started,
+        response_model=StartedSession,
         summary="Start a session",
         responses=documented(422, 429, 503),
         openapi_extra=_start_body(service),
@@ -165,7 +165,7 @@ def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRo
             session = await service.start(body.producer, body.params, stop_when_unread=body.stop_when_unread)
         except ValidationError as error:
             return invalid(field_errors(error, ["params"]))
-        started = Started(
+        started = StartedSession(
             session_id=session.id,
             cursor=str(session.cursor),
             links={lane: _path(request, lane, session.id) for lane in wires},

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from streamlanes.clients.longpoll import decode
+from streamlanes.clients.long_poll import decode
 from tests.demos.page.visiting import DEADLINE_MS, LANES, Visit, chromium, demonstrating, digest_of
 
 MARKUP = '<img src="x" onerror="document.title = \'run\'"><b>bold</b> & \u202e so on\n'
