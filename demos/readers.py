@@ -1,7 +1,7 @@
 """`python -m streamlanes.demos.readers`: further readers of one stream, in a process of their own.
 
-Standard input has the `CrowdOrders`, as JSON. A line of `LaneCounts` comes on standard output when the readers have been
-sent on their way, and then every `REPORT_SECONDS` until all of them have ended.
+Standard input has the `CrowdOrders`, as JSON. A line of `LaneCounts` comes on standard output when the readers have
+been sent on their way, and then every `REPORT_SECONDS` until all of them have ended.
 """
 
 from __future__ import annotations
