@@ -29,7 +29,7 @@ test-lowest: $(READY) # the same with the lowest versions that pyproject.toml al
 	$(RUN)uv venv --quiet --clear --python $(RUN)python build/lowest
 	$(RUN)uv pip compile --quiet --no-header --resolution lowest-direct --extra bench --extra upstream -o build/lowest.txt pyproject.toml
 	$(RUN)uv pip install --quiet --python build/lowest/bin/python --constraint build/lowest.txt --editable '.[bench,upstream]' --group dev
-	build/lowest/bin/python -m pytest --numprocesses=3 --dist=worksteal -W default tests/producers tests/transports tests/contract tests/clients tests/guarantees $(ARGS)
+	build/lowest/bin/python -m pytest --numprocesses=3 --dist=worksteal -W default tests/producers tests/transports src/streamlanes/contract tests/clients tests/guarantees $(ARGS)
 
 test-long: $(READY) # the tests that take minutes, such as 2,000 examples of readers under faults
 	$(RUN)pytest -m long $(ARGS)

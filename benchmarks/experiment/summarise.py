@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -52,14 +53,7 @@ def summarise(folder: Path) -> Result:
         *caveats.tcp(trial.tcp),
         *caveats.cpu(server, window_ns),
     ]
-    return Result(
-        trial=folder.name,
-        kind=trial.kind,
-        lane=trial.lane,
-        of_lane=trial.of_lane,
-        role=trial.role,
-        round=trial.round,
-        point=trial.point,
+    return _result(folder, trial)(
         readers=len(raw.readings),
         events=events,
         correctness=correctness,
@@ -93,8 +87,9 @@ def _costs(server: Usage, engine: Usage, events: int, window_ns: int) -> dict[st
     return costs
 
 
-def _failed(folder: Path, trial: Trial, fault: str) -> Result:
-    return Result(
+def _result(folder: Path, trial: Trial) -> partial[Result]:
+    return partial(
+        Result,
         trial=folder.name,
         kind=trial.kind,
         lane=trial.lane,
@@ -102,6 +97,11 @@ def _failed(folder: Path, trial: Trial, fault: str) -> Result:
         role=trial.role,
         round=trial.round,
         point=trial.point,
+    )
+
+
+def _failed(folder: Path, trial: Trial, fault: str) -> Result:
+    return _result(folder, trial)(
         readers=0,
         events=0,
         correctness=Correctness(failures=(fault,)),
