@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from streamlanes.producers.backoff import full_jitter
+from streamlanes.producers.backoff import MAX_PATIENCE, full_jitter
 from streamlanes.producers.errors import CursorExpired
 from streamlanes.producers.wire import WATCHDOG_GRACE
 
@@ -30,6 +30,11 @@ class Options:
     grace: float = WATCHDOG_GRACE
     """How much longer than the server's heartbeat a silence may last; then the connection counts as lost. It counts
     whole messages: a single event must come through in heartbeat + grace."""
+    max_event_bytes: int = 16 * 1024 * 1024
+    """Bytes that one event may take on the wire; of a longer one, or a line without end, no more are read, and
+    ProtocolViolation is raised."""
+    max_patience: float = MAX_PATIENCE
+    """Seconds that a server's Retry-After is heeded for at most; then it is asked again. An hour by default."""
     attempts: int = 12
     """Give up when so many connections in a row have brought neither an event nor a ping: by default after a minute or
     two, more if the server asks for patience. 1: don't reconnect without progress."""
@@ -53,6 +58,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.attempts < 1 or min(self.open_timeout, self.grace, self.first_delay, self.max_delay) <= 0:
             raise ValueError("times must be positive, and there must be at least one attempt")
+        if self.max_event_bytes < 1 or self.max_patience < 0:
+            raise ValueError("an event has at least a byte, and patience isn't negative")
         if self.on_gap not in {"raise", "skip"} and not callable(self.on_gap):
             raise ValueError(f"on_gap is {self.on_gap!r:.80}, not 'raise', 'skip' or a function")
 
@@ -62,7 +69,9 @@ class Options:
         Back-off with full jitter. What the server asked for comes on top: as the floor, it would bring all of its
         clients back at the same moment.
         """
-        return retry_after + full_jitter(failures, first=self.first_delay, longest=self.max_delay, rng=self.rng)
+        return min(retry_after, self.max_patience) + full_jitter(
+            failures, first=self.first_delay, longest=self.max_delay, rng=self.rng
+        )
 
 
 DEFAULTS = Options()

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Final
 
 import httpx
-from httpx_sse import EventSource, ServerSentEvent
+from httpx_sse import ServerSentEvent
 
 from streamlanes.clients.address import Address
 from streamlanes.clients.http import get_stream
@@ -16,10 +16,9 @@ from streamlanes.clients.options import DEFAULTS, Options
 from streamlanes.clients.sending import Posts
 from streamlanes.clients.stream import Client, EventStream
 from streamlanes.producers.errors import ProtocolViolation
+from streamlanes.producers.event_stream import EVENT_STREAM, server_sent_events
 from streamlanes.producers.events import After
 from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX, Wire
-
-EVENT_STREAM: Final = "text/event-stream"
 
 
 class SSEClient:
@@ -36,7 +35,7 @@ class SSEClient:
             url = address.http(after=str(after))
             async with (
                 get_stream(url, accept=EVENT_STREAM, after=after, options=options) as response,
-                aclosing(read(response)) as messages,
+                aclosing(read(response, max_event_bytes=options.max_event_bytes)) as messages,
             ):
                 async for message in messages:
                     yield message
@@ -44,9 +43,9 @@ class SSEClient:
         return EventStream(receive, Posts(address, options), after=after, options=options)
 
 
-async def read(response: httpx.Response) -> AsyncGenerator[Message, None]:
+async def read(response: httpx.Response, *, max_event_bytes: int) -> AsyncGenerator[Message, None]:
     """Yield the messages in a response, however its bytes are cut. Part of one, before a cut, is none."""
-    async with aclosing(EventSource(response).aiter_sse()) as events:
+    async with aclosing(server_sent_events(response, max_event_bytes=max_event_bytes)) as events:
         async for event in events:
             message = decode(event)
             if message is not None:

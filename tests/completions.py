@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 Step: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """What is done with one request, after it has been read; then the connection is closed."""
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
 
 
@@ -65,11 +65,11 @@ def saying(*texts: str) -> bytes:
     return b"".join([chunk(""), *map(chunk, texts), chunk(finish_reason="stop"), DONE])
 
 
-def answering(*parts: bytes, end: bool = True) -> Step:
+def answering(*parts: bytes, end: bool = True, media_type: str = "text/event-stream") -> Step:
     """An event stream in these chunks of HTTP; without *end*, it is cut there."""
 
     async def step(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(HEAD)
+        writer.write(HEAD % media_type.encode())
         for part in parts:
             writer.write(b"%x\r\n%s\r\n" % (len(part), part))
             await writer.drain()

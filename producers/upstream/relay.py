@@ -28,7 +28,7 @@ from typing import Final
 from pydantic import ConfigDict, ValidationInfo, field_validator
 
 from streamlanes.producers.backoff import full_jitter, seconds_until
-from streamlanes.producers.errors import Refused, UpstreamFailed
+from streamlanes.producers.errors import ProtocolViolation, Refused, UpstreamFailed
 from streamlanes.producers.events import Item, encode_json
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.producers.upstream.completion import Answer, code_in
@@ -36,7 +36,9 @@ from streamlanes.producers.upstream.endpoint import MAX_TOKENS, Endpoint, Upstre
 
 try:
     import httpx
-    from httpx_sse import EventSource
+    from httpx_sse import ServerSentEvent
+
+    from streamlanes.producers.event_stream import EVENT_STREAM, server_sent_events
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"the producer upstream needs a package that isn't installed ({error.name}): "
@@ -62,8 +64,6 @@ CONNECT_SECONDS: Final = 10.0
 RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
 RETRIED_ERRORS: Final = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 """Not silence: who says nothing may be working at the answer already."""
-
-EVENT_STREAM: Final = "text/event-stream"
 
 
 def producer(
@@ -120,15 +120,14 @@ async def _relayed(
         while not answer.done:
             try:
                 async with asyncio.timeout_at(deadline):  # around the wait only: a time-out must not strike at a yield
-                    data = await anext(events, None)
+                    event = await anext(events, None)
             except TimeoutError:
                 raise UpstreamFailed(f"its answer took longer than {endpoint.max_seconds:g} s") from None
-            if data is None:
+            if event is None:
                 break
-            if text := answer.take(data):
+            if text := answer.take(event.data, event.event):
                 yield Item(text)
-    if not answer.done and answer.finish_reason is None:
-        raise UpstreamFailed("it ended in mid-answer")
+    answer.check_whole()
     yield Item({"finish_reason": answer.finish_reason, "usage": answer.usage}, FINISH)
 
 
@@ -137,8 +136,8 @@ async def _events(
     params: UpstreamParams,
     rng: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
-) -> AsyncGenerator[str, None]:
-    """Yield the data of each event of one answer, asking for it again until it has begun."""
+) -> AsyncGenerator[ServerSentEvent, None]:
+    """Yield each event of one answer, asking for it again until it has begun."""
     headers = {
         "Accept": EVENT_STREAM,
         "Accept-Encoding": "identity",  # nothing waits in a compressor, and a byte is a byte
@@ -154,11 +153,10 @@ async def _events(
                 async with client.stream("POST", endpoint.url, content=content, headers=headers) as response:
                     await _check(response)
                     response.stream = body = _Bounded(response.stream, MAX_BYTES)
-                    response.encoding = "utf-8"  # as event streams are, whatever the header says
-                    async with aclosing(EventSource(response).aiter_sse()) as events:
+                    async with aclosing(server_sent_events(response, max_event_bytes=MAX_BYTES)) as events:
                         async for event in events:
-                            if event.data:
-                                yield event.data
+                            if event.data or event.event == "error":
+                                yield event
                     return
             except Refused as error:
                 fault, patience = str(error), error.retry_after
@@ -168,6 +166,8 @@ async def _events(
                     raise UpstreamFailed(f"it broke off in mid-answer: {fault}") from None
             except httpx.TimeoutException:
                 raise UpstreamFailed(f"it was silent for {endpoint.silence:g} s") from None
+            except ProtocolViolation as error:
+                raise UpstreamFailed(str(error)) from None
             except httpx.RequestError as error:
                 raise UpstreamFailed(_words(error)) from None
             if attempt == ATTEMPTS or patience > LONGEST_RETRY_AFTER:

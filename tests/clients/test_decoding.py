@@ -64,7 +64,7 @@ class Chunks(httpx.AsyncByteStream):
 
 async def read_sse(chunks: Sequence[bytes]) -> list[Message]:
     response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=Chunks(chunks))
-    return [message async for message in sse.read(response)]
+    return [message async for message in sse.read(response, max_event_bytes=1 << 24)]
 
 
 def read_ndjson(chunks: Sequence[bytes]) -> list[Message]:

@@ -28,7 +28,7 @@ class Body(httpx.AsyncByteStream):
 
 async def read_sse(content: bytes) -> list[Message]:
     response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=Body(content))
-    return [message async for message in sse.read(response)]
+    return [message async for message in sse.read(response, max_event_bytes=1 << 24)]
 
 
 def read_ndjson(content: bytes) -> list[Message]:

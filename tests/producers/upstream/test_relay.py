@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from unittest.mock import ANY
 
 import pytest
 
@@ -97,6 +98,106 @@ async def test_other_choices_and_what_is_no_text_are_left_out() -> None:
     tool = b'data: {"choices": [{"delta": {"content": null, "tool_calls": [{}]}}, null], "usage": null}\n\n'
     async with completions(answering(chunk("yes"), other, tool, chunk(finish_reason="stop"), DONE)) as api:
         assert await asked(api) == [Item("yes"), FINISH]
+
+
+def event(value: object, kind: str | None = None) -> bytes:
+    head = b"" if kind is None else b"event: " + kind.encode() + b"\n"
+    return head + b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+BOOM = {"message": f"boom {KEY}"}
+
+
+@pytest.mark.parametrize("told", [[], ["a"]])
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ([event(BOOM, "error"), DONE], "it told an error in mid-answer"),
+        ([event({"error": BOOM | {"code": 429}}, "error"), DONE], "it told an error in mid-answer (429)"),
+        ([b"event: error\ndata\n\n", DONE], "it told an error in mid-answer"),
+        ([b"event: error\ndata: boom\n\n", DONE], "it told an error in mid-answer"),
+        ([event({"object": "error", "code": 400, **BOOM}), DONE], "it told an error in mid-answer (400)"),
+        (
+            [event({"type": "error", "error": {"type": "overloaded_error"}})],
+            "an error in mid-answer (overloaded_error)",
+        ),
+        ([event({"detail": "quota"}), DONE], "isn't a completion's chunk"),
+        ([event({"choices": "none"}), DONE], "isn't a completion's chunk"),
+        ([event({}), DONE], "isn't a completion's chunk"),
+        ([event({"note": 1}, "notice"), DONE], "isn't a completion's chunk (an event of type notice)"),
+        (
+            [event({"choices": [{"error": {"code": 502}, "delta": {"content": ""}}]}), DONE],
+            "an error in mid-answer (502)",
+        ),
+        ([event({"choices": [{"delta": {}, "finish_reason": "error"}]}), DONE], "an error in mid-answer"),
+        ([event({"choices": [{"delta": {"content": 5}}]}), DONE], "content of a shape that isn't known"),
+        ([event({"choices": [{"delta": {"content": [{"type": "output_text", "t": "a"}]}}]})], "of a shape that isn't"),
+        ([event({"choices": [{"text": {"a": 1}}]})], "of a shape that isn't"),
+    ],
+)
+async def test_what_is_no_part_of_an_answer_fails(answer: list[bytes], fault: str, told: list[str]) -> None:
+    async with completions(answering(*map(chunk, told), *answer)) as api:
+        assert fault in await failure(api, told=told)
+
+
+@pytest.mark.parametrize("before", [[], [chunk("")], [event({"choices": [], "usage": {"total_tokens": 1}})]])
+async def test_an_answer_says_something_or_why_not(before: list[bytes]) -> None:
+    async with completions(answering(*before, DONE)) as api:
+        assert await failure(api) == "it ended without having said anything"
+    async with completions(answering(*before, chunk(finish_reason="stop"), DONE)) as api:
+        assert [item.type for item in await asked(api)] == ["finish"]
+    async with completions(answering(*before, chunk("a"), DONE)) as api:
+        assert await asked(api) == [Item("a"), Item({"finish_reason": None, "usage": ANY}, "finish")]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"delta": {"content": [{"type": "text", "text": "Hello"}]}},
+        {
+            "delta": {
+                "content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "Hel", {"text": "lo"}]
+            }
+        },
+        {"delta": {"content": {"type": "text", "text": {"value": "Hello"}}}},
+        {"delta": {"content": None, "refusal": "Hello"}},
+        {"delta": {"content": "Hello", "reasoning_content": "hm"}},
+        {"text": "Hello", "logprobs": None},
+        {"message": {"role": "assistant", "content": "Hello"}},
+    ],
+)
+async def test_text_of_every_shape_is_text(choice: dict[str, object]) -> None:
+    ending = event({"choices": [{**choice, "finish_reason": "stop"}]})
+    async with completions(answering(event({"type": "ping"}, "ping"), ending, DONE)) as api:
+        assert await asked(api) == [Item("Hello"), FINISH]
+
+
+async def test_an_answer_that_is_told_once_more_as_a_whole_is_told_once() -> None:
+    whole = event({"choices": [{"message": {"content": "ab"}, "finish_reason": "stop"}]})
+    async with completions(answering(chunk("a"), chunk("b"), whole, DONE)) as api:
+        assert await asked(api) == [Item("a"), Item("b"), FINISH]
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "NaN", "Infinity", "-Infinity"])
+async def test_a_number_that_json_does_not_have_is_left_out(number: str) -> None:
+    usage = b'{"prompt_tokens": 3, "cost": %s, "details": [{"x": %s, "y": 1}]}' % (number.encode(), number.encode())
+    async with completions(answering(chunk("a"), b'data: {"choices": [], "usage": ' + usage + b"}\n\n", DONE)) as api:
+        (*_, last) = await asked(api)
+    assert last.value == {"finish_reason": None, "usage": {"prompt_tokens": 3, "details": [{"y": 1}]}}
+
+
+async def test_a_media_type_is_compared_as_http_does() -> None:
+    answer = answering(chunk("a", finish_reason="stop"), DONE, media_type="Text/Event-Stream ; Charset=UTF-8")
+    async with completions(answer) as api:
+        assert await asked(api) == [Item("a"), FINISH]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 64])
+async def test_a_byte_order_mark_is_no_part_of_the_stream(size: int) -> None:
+    whole = b"\xef\xbb\xbf" + chunk("\ufeffa") + chunk(finish_reason="stop") + DONE
+    parts = [whole[n : n + size] for n in range(0, len(whole), size)]
+    async with completions(answering(*parts)) as api:
+        assert await asked(api) == [Item("\ufeffa"), FINISH]
 
 
 async def test_it_asks_again_until_the_answer_has_begun() -> None:
