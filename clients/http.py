@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
+from typing import Final
 
 import httpx
 
 from streamlanes.clients.options import Options
 from streamlanes.clients.refusals import refused_with_status
 from streamlanes.producers.errors import ConnectionLost, ProtocolViolation
-from streamlanes.producers.events import After
+from streamlanes.producers.events import JSON, After
 
-PROBLEM = "application/problem+json"
+PROBLEM: Final = "application/problem+json"
+MAX_PROBLEM: Final = 64 * 1024
+"""Bytes of a refusal that are read; what is said beyond isn't worth more."""
+
+TLS_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @asynccontextmanager
-async def http_client(options: Options) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """Make a client that keeps its connections alive until the block is left, in which errors are the project's."""
+async def http_client(url: str, options: Options) -> AsyncGenerator[httpx.AsyncClient, None]:
+    """Make a client for the server of *url*.
+
+    It keeps its connections alive until the block is left, in which errors are the project's.
+    """
     with translated():
-        async with new_client(options) as client:
+        async with new_client(url, options) as client:
             yield client
 
 
-def new_client(options: Options) -> httpx.AsyncClient:
-    """Make a client, for the caller to close.
+def new_client(url: str, options: Options) -> httpx.AsyncClient:
+    """Make a client for the server of *url*, for the caller to close. Raises ValueError, as `tls` does.
 
     It has no time-outs of its own: `EventStream` watches over all wires alike. Bodies aren't compressed, as on
     WebSocket, so that nothing waits for a compressor's buffer to fill.
@@ -36,7 +45,7 @@ def new_client(options: Options) -> httpx.AsyncClient:
         proxy=options.proxy,
         timeout=None,  # noqa: S113 (EventStream and sessions have them)
         trust_env=False,
-        verify=_tls(),
+        verify=tls() if url.startswith("https:") or (options.proxy or "").startswith("https:") else _no_tls(),
     )
 
 
@@ -47,11 +56,44 @@ async def get_stream(url: str, *, accept: str, after: After, options: Options) -
     Raises what `check` raises, and ConnectionLost, in the block too.
     """
     async with (
-        http_client(options) as client,
+        http_client(url, options) as client,
         client.stream("GET", url, headers={"Accept": f"{accept}, {PROBLEM}"}) as response,
     ):
         await check(response, accept, after=after)
         yield response
+
+
+async def answer(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    accept: str,
+    *,
+    most: int,
+    after: After = "start",
+    status: int = 200,
+    json: JSON = None,
+) -> bytes:
+    """Ask, and return the body of an answer of this status and media type, at most *most* bytes.
+
+    Raises what `check` does, and ProtocolViolation for a longer one.
+    """
+    async with client.stream(method, url, headers={"Accept": f"{accept}, {PROBLEM}"}, json=json) as response:
+        await check(response, accept, after=after, status=status)
+        body = await beginning(response, most)
+        if len(body) > most:
+            raise ProtocolViolation(f"the answer has more than {most:,} bytes")
+        return body
+
+
+async def beginning(response: httpx.Response, most: int) -> bytes:
+    """Return a response's body as far as it has *most* bytes; of a longer one, one chunk more."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > most:
+            break
+    return bytes(body)
 
 
 async def check(response: httpx.Response, accept: str, *, after: After = "start", status: int = 200) -> None:
@@ -59,7 +101,7 @@ async def check(response: httpx.Response, accept: str, *, after: After = "start"
     if response.status_code != status:
         raise refused_with_status(
             response.status_code,
-            body=await response.aread(),
+            body=await beginning(response, MAX_PROBLEM),
             after=after,
             retry_after=response.headers.get("Retry-After"),
             location=response.headers.get("Location"),
@@ -83,6 +125,20 @@ def translated() -> Iterator[None]:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes longer than all else about a connection."""
-    return httpx.create_ssl_context()
+def tls() -> ssl.SSLContext:
+    """Return what the certificates of servers are checked with.
+
+    Raises ValueError if the environment names a file of them (SSL_CERT_FILE, SSL_CERT_DIR) that can't be read.
+    """
+    try:
+        return httpx.create_ssl_context()  # once: reading them takes longer than all else about a connection
+    except OSError as error:  # an SSLError is one
+        named = " and ".join(f"{name}={os.environ[name]}" for name in TLS_VARIABLES if name in os.environ)
+        told = f"the certificates can't be read ({error}); the environment says {named or 'nothing'}"
+        raise ValueError(told) from error
+
+
+@cache
+def _no_tls() -> ssl.SSLContext:
+    """Return what is never used, and takes no certificates to make."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
 from streamlanes.clients.address import Address
-from streamlanes.clients.http import PROBLEM, check, http_client
+from streamlanes.clients.http import answer, http_client
 from streamlanes.clients.jsonwire import Polled, decode_poll
 from streamlanes.clients.messages import Ended, Message, Opened, Ping, excerpt
 from streamlanes.clients.options import DEFAULTS, Options
@@ -17,6 +18,8 @@ from streamlanes.producers.events import After, Cursor
 from streamlanes.producers.wire import LONG_POLL, Wire
 
 ANSWER: Final = "application/json"
+MAX_ANSWER: Final = 8 * 1024 * 1024
+"""Bytes of an answer, besides its last event."""
 
 
 class LongPollClient:
@@ -35,19 +38,22 @@ class LongPollClient:
         if not (0 < wait <= 60 and 1 <= limit <= 1000):
             raise ValueError("a poll waits up to 60 s, for up to 1000 events")
         address = Address.parse(url)
+        # Caches and browsers let identical requests wait for one another, whatever the answers' headers say.
+        reader = secrets.token_urlsafe(6)
 
         async def receive(after: After) -> AsyncGenerator[Message, None]:
             # The first poll doesn't wait: its answer stands for `open`, and resolves `start` and `now` at once.
             waiting: float = 0
-            async with http_client(options) as client:
+            async with http_client(address.http(), options) as client:
                 while True:
-                    url = address.http(after=str(after), wait=f"{waiting:g}", limit=str(limit))
-                    response = await client.get(url, headers={"Accept": f"{ANSWER}, {PROBLEM}"})
-                    await check(response, ANSWER, after=after)
-                    polled = decode(response.content)
+                    url = address.http(after=str(after), wait=f"{waiting:g}", limit=str(limit), reader=reader)
+                    most = MAX_ANSWER + options.max_event_bytes
+                    polled = decode(await answer(client, "GET", url, ANSWER, most=most, after=after))
                     if not waiting:
                         yield Opened(before(polled), wait)
                     elif not polled.events:
+                        if polled.cursor != after:
+                            raise ProtocolViolation(f"an answer without events goes on from {after} to {polled.cursor}")
                         yield Ping()
                     for message in messages(polled):
                         yield message

@@ -29,7 +29,7 @@ class NDJSONClient:
         address = Address.parse(url)
 
         async def receive(after: After) -> AsyncGenerator[Message, None]:
-            lines = Lines()
+            lines = Lines(options.max_event_bytes)
             url = address.http(after=str(after))
             async with get_stream(url, accept=LINES, after=after, options=options) as response:
                 async for chunk in response.aiter_bytes():
@@ -42,12 +42,21 @@ class NDJSONClient:
 class Lines:
     """Cuts bytes into lines, at LF and nowhere else: JSON text may hold U+2028, U+0085 and other line separators."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
         self._begun: list[bytes] = []
+        self._longest = longest
+        self._length = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the lines that *chunk* completes, without their LF. What is left at the end was cut, and is none."""
+        """Return the lines that *chunk* completes, without their LF. What is left at the end was cut, and is none.
+
+        Raises ProtocolViolation for a line that is longer than it may be.
+        """
         *complete, rest = chunk.split(b"\n")
+        longest = max(map(len, (*complete, rest)))
+        self._length = len(rest) if complete else self._length + len(rest)
+        if longest > self._longest or self._length > self._longest:
+            raise ProtocolViolation(f"a line didn't end within {self._longest:,} bytes")
         if complete:
             complete[0] = b"".join((*self._begun, complete[0]))
             self._begun.clear()

@@ -59,11 +59,8 @@ class Position:
         match message:
             case Received():
                 return self._take_event(message, Cursor(cursor.epoch, cursor.offset + 1))
-            case Gap(after, following, missing):
-                if after != cursor:
-                    raise ProtocolViolation(f"a gap after {after} was told to a reader at {cursor}")
-                # The message has no head. It isn't before `next`, and whoever reads on from there will see.
-                raise CursorExpired(cursor, oldest=following, head=following, missing=missing)
+            case Gap():
+                raise _expired(message, cursor)
             case Ended(Outcome.FAILED):
                 raise StreamFailed(f"the stream's producer failed after event {cursor}")
             case Ended(Outcome.ORPHANED):
@@ -112,6 +109,16 @@ class Position:
             raise ProtocolViolation(f"asked to go on from {self.cursor}, the server goes on from {message.cursor}")
         self._open = True
         self.cursor = message.cursor
+
+
+def _expired(gap: Gap, cursor: Cursor) -> CursorExpired:
+    """Return what *gap* tells a reader at *cursor*. Raises ProtocolViolation if it can't be meant for that one."""
+    if gap.after != cursor:
+        raise ProtocolViolation(f"a gap after {gap.after} was told to a reader at {cursor}")
+    if gap.next.epoch == cursor.epoch and gap.next.offset <= cursor.offset:
+        raise ProtocolViolation(f"a gap was told that begins after {cursor} and ends at {gap.next}")
+    # The message has no head. It isn't before `next`, and whoever reads on from there will see.
+    return CursorExpired(cursor, oldest=gap.next, head=gap.next, missing=gap.missing)
 
 
 def _gap_to(oldest: Cursor, refused: CursorExpired) -> CursorExpired:

@@ -7,7 +7,7 @@ from typing import Protocol
 import httpx
 
 from streamlanes.clients.address import Address
-from streamlanes.clients.http import PROBLEM, new_client, translated
+from streamlanes.clients.http import MAX_PROBLEM, PROBLEM, beginning, new_client, translated
 from streamlanes.clients.options import Options
 from streamlanes.clients.refusals import not_taken
 from streamlanes.producers.wire import SEND
@@ -40,15 +40,15 @@ class Posts:
     async def send(self, text: str) -> None:
         url = self._address.beside(SEND).http()
         if self._client is None:
-            self._client = new_client(self._options)
+            self._client = new_client(url, self._options)
+        headers = {"Content-Type": "application/json", "Accept": PROBLEM}
         with translated():
-            response = await self._client.post(
-                url, content=text.encode(), headers={"Content-Type": "application/json", "Accept": PROBLEM}
-            )
+            async with self._client.stream("POST", url, content=text.encode(), headers=headers) as response:
+                body = await beginning(response, MAX_PROBLEM)
         if response.status_code != httpx.codes.ACCEPTED:
             raise not_taken(
                 response.status_code,
-                body=response.content,
+                body=body,
                 retry_after=response.headers.get("Retry-After"),
                 location=response.headers.get("Location"),
             )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-import httpx
-
 from streamlanes.clients.address import Address
-from streamlanes.clients.http import check, http_client
+from streamlanes.clients.http import MAX_PROBLEM, answer, http_client
 from streamlanes.clients.messages import Fields, cursor_in, json_object, text_in
 from streamlanes.clients.options import DEFAULTS, Options
 from streamlanes.producers.errors import ConnectionLost, ProtocolViolation
@@ -49,9 +46,7 @@ async def start(
     body: dict[str, JSON] = {"producer": producer, "params": {**(params or {})}}
     if stop_when_unread is not None:
         body["stop_when_unread"] = stop_when_unread
-    async with _reached(options) as client:
-        response = await client.post(url, json=body)
-        fields = await _answer(response, status=201)
+    fields = await _fields("POST", url, options, status=201, json=body)
     return Started(
         session_id=text_in(fields, "session_id"),
         cursor=cursor_in(fields, "cursor"),
@@ -65,23 +60,17 @@ async def lanes(base_url: str, *, options: Options = DEFAULTS) -> Mapping[str, W
     Raises Refused, ConnectionLost, ProtocolViolation if it isn't such a server, ValueError for what isn't a URL.
     """
     url = Address.parse(base_url).http("/healthz")
-    async with _reached(options) as client:
-        fields = await _answer(await client.get(url))
+    fields = await _fields("GET", url, options)
     return {lane: Wire(name) for lane, name in _texts(fields, "lanes").items()}
 
 
-@asynccontextmanager
-async def _reached(options: Options) -> AsyncGenerator[httpx.AsyncClient, None]:
+async def _fields(method: str, url: str, options: Options, *, status: int = 200, json: JSON = None) -> Fields:
     try:
-        async with asyncio.timeout(options.open_timeout), http_client(options) as client:
-            yield client
+        async with asyncio.timeout(options.open_timeout), http_client(url, options) as client:
+            body = await answer(client, method, url, "application/json", most=MAX_PROBLEM, status=status, json=json)
     except TimeoutError as error:
         raise ConnectionLost(f"no answer came within {options.open_timeout:g} s") from error
-
-
-async def _answer(response: httpx.Response, *, status: int = 200) -> Fields:
-    await check(response, "application/json", status=status)
-    return json_object(response.content)
+    return json_object(body)
 
 
 def _texts(fields: Fields, name: str) -> Mapping[str, str]:

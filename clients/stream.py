@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeAlias
 
@@ -69,6 +70,7 @@ class EventStream:
         self._closed = False
         self._gaps: deque[CursorExpired] = deque(maxlen=GAPS_REMEMBERED)
         self._refusal: NotTaken | None = None
+        self._waits_until: datetime | None = None
 
     @property
     def cursor(self) -> Cursor | None:
@@ -84,6 +86,11 @@ class EventStream:
     def reconnects(self) -> int:
         """How many times the connection had to be made again, and was."""
         return max(self._opened - 1, 0)
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the next attempt to connect is made (UTC), while there is no connection and none is being made."""
+        return self._waits_until
 
     @property
     def gaps(self) -> Sequence[CursorExpired]:
@@ -225,7 +232,11 @@ class EventStream:
             raise StreamLost(f"gave up after {tried} attempts without progress{place}: {lost}") from lost
         delay = self._options.delay(self._failures, lost.retry_after if isinstance(lost, Refused) else 0.0)
         LOG.info("connection lost (%s); attempt %d in %.2f s", lost, self._failures + 1, delay)
-        await self._options.sleep(delay)
+        self._waits_until = datetime.now(UTC) + timedelta(seconds=delay)
+        try:
+            await self._options.sleep(delay)
+        finally:
+            self._waits_until = None
 
     async def _disconnect(self) -> None:
         messages, self._messages = self._messages, None

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.frames import CloseCode
 
 from streamlanes.clients.address import Address
+from streamlanes.clients.http import tls
 from streamlanes.clients.jsonwire import decode_message
 from streamlanes.clients.messages import Message, excerpt
 from streamlanes.clients.options import DEFAULTS, Options
@@ -23,6 +24,10 @@ from streamlanes.producers.wire import WEBSOCKET, Wire
 CLOSE_TIMEOUT: Final = 0.25
 """Seconds that a server gets to say goodbye, to a reader who leaves early or has found it silent. Its goodbye is behind
 the events that were on the way, which nobody reads any more, so waiting longer would bring nothing."""
+
+
+UNREADABLE: Final = frozenset({CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG})
+"""What we close with, where the server's frames aren't what they may be."""
 
 
 class connect(client.connect):  # noqa: N801 (as there)
@@ -47,10 +52,11 @@ class WebSocketClient:
             with _translated(after):
                 async with connect(
                     address.websocket(after=str(after)),
+                    ssl=tls() if address.secure else None,
                     additional_headers=options.headers,
                     proxy=options.proxy,
                     compression=None,
-                    max_size=None,  # as on the other wires: what one event may be is the server's to say
+                    max_size=options.max_event_bytes,
                     open_timeout=None,  # these two are the watchdog's, which is EventStream's
                     ping_interval=None,
                     close_timeout=CLOSE_TIMEOUT,
@@ -130,7 +136,7 @@ def _translated(after: After) -> Iterator[None]:
 def _closed(error: ConnectionClosed, after: After) -> StreamError:
     if error.rcvd is not None:
         return refused_with_code(error.rcvd.code, error.rcvd.reason, after=after)
-    if error.sent is not None and error.sent.code in {CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA}:
+    if error.sent is not None and error.sent.code in UNREADABLE:
         return ProtocolViolation(f"the server's frames can't be read: {error.sent.reason}")
     return ConnectionLost("the connection was cut")
 

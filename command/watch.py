@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import datetime, timedelta
 from typing import Final, Literal, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +14,7 @@ import click
 
 from streamlanes.clients import Client, EventStream, Options, discover, lanes, start
 from streamlanes.command.arguments import each_key_value
+from streamlanes.producers.characters import WholeCharacters
 from streamlanes.producers.errors import (
     ConnectionLost,
     CursorExpired,
@@ -27,6 +29,8 @@ from streamlanes.producers.events import DEFAULT_TYPE, After, Event, parse_after
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
+LONG: Final = 60.0
+"""Seconds of waiting from which on people want to know until when."""
 
 
 def _after(_ctx: click.Context, _param: click.Parameter, text: str) -> After:
@@ -95,26 +99,27 @@ class Screen:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._in_line = False
+        self._characters = WholeCharacters()
 
     def show(self, event: Event) -> None:
         """Write an event. Raises BrokenPipeError if nobody reads any more."""
         if event.type == DEFAULT_TYPE and event.data.startswith('"'):
-            text: str = json.loads(event.data)
+            self._write(self._characters.feed(json.loads(event.data)))
         else:
             kind = "" if event.type == DEFAULT_TYPE else f"{event.type} "
             self.end_line()
-            text = f"{kind}{event.data}\n"
-        self._write(text)
+            self._write(f"{kind}{event.data}\n")
 
     def end_line(self) -> None:
         """Begin a new line, unless there is one."""
+        self._write(self._characters.end())
         if self._in_line:
             self._write("\n")
 
     def _write(self, text: str) -> None:
         if text:
             encoding = self._out.encoding or "utf-8"
-            # A lone surrogate, which JSON can hold, and what the terminal's encoding lacks become question marks.
+            # What the terminal's encoding lacks becomes question marks.
             self._out.write(text.encode(encoding, "replace").decode(encoding))
             self._out.flush()
             self._in_line = not text.endswith("\n")
@@ -167,7 +172,8 @@ class Watcher:
         return f"streamlanes watch {self._url} --after {stream.cursor}"
 
     async def _wait(self, delay: float) -> None:
-        self._tell(f"connection lost; trying again in {delay:.1f} s")
+        until = f", at {datetime.now().astimezone() + timedelta(seconds=delay):%H:%M:%S}" if delay >= LONG else ""
+        self._tell(f"connection lost; trying again in {delay:.1f} s{until}")
         await asyncio.sleep(delay)
 
     def _skip(self, gap: CursorExpired) -> None:

@@ -159,27 +159,29 @@ def _lines(messages: Sequence[str]) -> bytes:
 
 
 class PlainTextFraming:
-    """The bare text of string values and nothing else; what it can't say is said by cutting the connection."""
+    """The bare text of string values and nothing else; what it can't say is said by cutting the connection.
 
-    def events(self, epoch: str, events: Sequence[Event]) -> bytes:
-        texts = [json.loads(event.data) for event in events if event.data.startswith('"')]
-        return "".join(texts).encode(errors="replace")  # a lone surrogate has no bytes
+    Texts, since a character may be cut between two events, and its halves have no bytes: see `WholeCharacters`.
+    """
 
-    def open(self, cursor: Cursor, heartbeat: float) -> bytes:
-        return b""
+    def events(self, epoch: str, events: Sequence[Event]) -> str:
+        return "".join([json.loads(event.data) for event in events if event.data.startswith('"')])
 
-    def ping(self) -> bytes:
-        return b""
+    def open(self, cursor: Cursor, heartbeat: float) -> str:
+        return ""
 
-    def gap(self, after: Cursor, following: Cursor, missing: int | None) -> bytes:
+    def ping(self) -> str:
+        return ""
+
+    def gap(self, after: Cursor, following: Cursor, missing: int | None) -> str:
         raise CutShort(f"{missing or 'some'} events after {after} are gone; the stream goes on after {following}")
 
-    def end(self, cursor: Cursor, outcome: Outcome) -> bytes:
+    def end(self, cursor: Cursor, outcome: Outcome) -> str:
         if outcome is not Outcome.COMPLETED:
             raise CutShort(f"the stream ended at {cursor} as {outcome}")
-        return b""
+        return ""
 
-    def leave(self, retry: float) -> bytes:
+    def leave(self, retry: float) -> str:
         raise CutShort(f"the server is going away; come back in {retry:.0f} s")
 
 

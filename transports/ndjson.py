@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from streamlanes.producers.characters import WholeCharacters
 from streamlanes.producers.events import parse_after
 from streamlanes.producers.wire import NDJSON, Wire
 from streamlanes.transports.follow import StreamingLane
@@ -49,21 +50,29 @@ class NDJSONLane:
         )
         async def stream_events(request: Request, stream: StreamParameter, after: AfterParameter = "start") -> Response:
             plain = request.headers.get("accept", "").startswith("text/plain")
-            lane: StreamingLane[bytes] = text if plain else lines
-            first = await lane.open(stream, parse_after(after))
-            return LinesResponse(
-                lane.follow(stream, first).frames(),
-                media_type="text/plain" if plain else "application/x-ndjson",
-                headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-            )
+            place = parse_after(after)
+            if plain:
+                written = text.follow(stream, await text.open(stream, place)).frames()
+                return LinesResponse(_characters(written), media_type="text/plain")
+            frames = lines.follow(stream, await lines.open(stream, place)).frames()
+            return LinesResponse(frames, media_type="application/x-ndjson")
 
         return router
+
+
+async def _characters(texts: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
+    whole = WholeCharacters()
+    async with aclosing(texts):
+        async for text in texts:
+            yield whole.feed(text).encode()
+    yield whole.end().encode()
 
 
 class LinesResponse(StreamingResponse):
     """A streaming response that closes its generator, and that ends without the final chunk after a CutShort."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], media_type: str, headers: dict[str, str]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], media_type: str) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(frames, media_type=media_type, headers=headers)
         self._frames = frames
 

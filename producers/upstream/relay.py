@@ -100,7 +100,7 @@ def producer(
             async with aclosing(_relayed(endpoint, params, rng, sleep)) as items:
                 async for item in items:
                     yield item
-        except UpstreamFailed as error:
+        except (UpstreamFailed, ProtocolViolation) as error:
             fault = str(error) if endpoint.key is None else str(error).replace(endpoint.key, "…")
             # Without the errors behind it: what a library quotes might be the API's words, and those the key.
             raise UpstreamFailed(f"upstream {params.upstream}: {fault}") from None
@@ -166,8 +166,6 @@ async def _events(
                     raise UpstreamFailed(f"it broke off in mid-answer: {fault}") from None
             except httpx.TimeoutException:
                 raise UpstreamFailed(f"it was silent for {endpoint.silence:g} s") from None
-            except ProtocolViolation as error:
-                raise UpstreamFailed(str(error)) from None
             except httpx.RequestError as error:
                 raise UpstreamFailed(_words(error)) from None
             if attempt == ATTEMPTS or patience > LONGEST_RETRY_AFTER:

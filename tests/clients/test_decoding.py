@@ -68,7 +68,7 @@ async def read_sse(chunks: Sequence[bytes]) -> list[Message]:
 
 
 def read_ndjson(chunks: Sequence[bytes]) -> list[Message]:
-    lines = ndjson.Lines()
+    lines = ndjson.Lines(1 << 24)
     return [ndjson.decode(line) for chunk in chunks for line in lines.feed(chunk)]
 
 

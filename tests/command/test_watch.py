@@ -158,4 +158,4 @@ def test_a_line_of_json_begins_at_the_left() -> None:
         screen.show(Event(1, "message", data))
     screen.show(Event(1, "tick", '"text"'))
     screen.end_line()
-    assert out.getvalue() == 'ab \n1\n?\ntick "text"\n'
+    assert out.getvalue() == 'ab \n1\n\ufffd\ntick "text"\n'

@@ -32,7 +32,7 @@ async def read_sse(content: bytes) -> list[Message]:
 
 
 def read_ndjson(content: bytes) -> list[Message]:
-    return [ndjson.decode(line) for line in ndjson.Lines().feed(content)]
+    return [ndjson.decode(line) for line in ndjson.Lines(1 << 24).feed(content)]
 
 
 READERS: dict[Wire, Callable[[bytes], Sequence[Message]]] = {
