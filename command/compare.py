@@ -73,7 +73,11 @@ class Terminated(KeyboardInterrupt):
     help="Stream this text, once, instead of the built-in sample. With --trace, each session repeats it up to the "
     "trace's number of tokens.",
 )
-@click.option("--trace", type=TEXT_FILE, help="Start sessions as in this CSV: TIMESTAMP,ContextTokens,GeneratedTokens.")
+@click.option(
+    "--trace",
+    type=TEXT_FILE,
+    help="Start sessions as in this CSV, gzipped or not: TIMESTAMP,ContextTokens,GeneratedTokens.",
+)
 @click.option(
     "--speed",
     type=click.FloatRange(0, 1_000_000, min_open=True),

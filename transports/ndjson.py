@@ -14,12 +14,15 @@ from starlette.types import Send
 from streamlanes.producers.characters import WholeCharacters
 from streamlanes.producers.events import parse_after
 from streamlanes.producers.wire import NDJSON, Wire
+from streamlanes.transports.accept import prefers
 from streamlanes.transports.follow import StreamingLane
 from streamlanes.transports.framing import CutShort, NDJSONFraming, PlainTextFraming
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
+
+LINES: Final = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,13 @@ class NDJSONLane:
             },
         )
         async def stream_events(request: Request, stream: StreamParameter, after: AfterParameter = "start") -> Response:
-            plain = request.headers.get("accept", "").startswith("text/plain")
+            plain = prefers(request.headers.get("accept", ""), "text/plain", LINES)
             place = parse_after(after)
             if plain:
                 written = text.follow(stream, await text.open(stream, place)).frames()
                 return LinesResponse(_characters(written), media_type="text/plain")
             frames = lines.follow(stream, await lines.open(stream, place)).frames()
-            return LinesResponse(frames, media_type="application/x-ndjson")
+            return LinesResponse(frames, media_type=LINES)
 
         return router
 

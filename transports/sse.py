@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse
 from streamlanes.producers.errors import CursorExpired
 from streamlanes.producers.events import JSON, After, Cursor, parse_after
 from streamlanes.producers.wire import SSE, SSE_END_SUFFIX, Wire
+from streamlanes.transports.accept import is_event_source
 from streamlanes.transports.follow import Follower, StreamingLane
 from streamlanes.transports.framing import SSEFraming
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
@@ -95,7 +96,7 @@ async def resumed(
     try:
         first = await lane.open(stream, place)
     except CursorExpired as expired:
-        if not _is_event_source(request):
+        if not is_event_source(request.headers.get("accept", "")):
             raise
         gap = expired
         first = await lane.open(stream, expired.oldest)
@@ -108,11 +109,6 @@ def _resume_from(after: str, last_event_id: str | None) -> tuple[After, bool]:
         return parse_after(after), False
     identity = last_event_id.removesuffix(SSE_END_SUFFIX)
     return Cursor.parse(identity), identity != last_event_id
-
-
-def _is_event_source(request: Request) -> bool:
-    """Tell a browser's EventSource, which gives up for good on any status but 200, from clients that see statuses."""
-    return request.headers.get("accept", "").strip() == "text/event-stream"
 
 
 TRANSPORT: Final[Transport] = SSELane()

@@ -113,7 +113,7 @@ def load(path: Path, overrides: Mapping[str, Setting] | None = None) -> Scenario
 
 def _read(path: Path, overrides: Mapping[str, Setting]) -> dict[str, object]:
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ScenarioError("", f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

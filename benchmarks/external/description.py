@@ -83,7 +83,7 @@ def find(name: str) -> Path:
 def load(path: Path) -> Mapping[str, ExternalLane]:
     """Return the lanes that *path* describes, by their names. Raises ExternalError."""
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         for name, lane in settings.get("external", {}).items():
             lane.update(name=name, folder=path.parent)
         return _FILE.validate_python(settings).external

@@ -1,26 +1,32 @@
 """Recorded traces of LLM requests, as the Azure Public Dataset has them.
 
-CSV with the columns TIMESTAMP, ContextTokens and GeneratedTokens, in any order. Times of day are of one zone and have
-up to nine digits of fraction (https://github.com/Azure/AzurePublicDataset, AzureLLMInferenceDataset2023).
+CSV, gzipped or not, with the columns TIMESTAMP, ContextTokens and GeneratedTokens, in any order, and perhaps others.
+Times have up to nine digits of fraction, and an offset from UTC or none: then it is the same for all
+(https://github.com/Azure/AzurePublicDataset, AzureLLMInferenceDataset2023 and AzureLLMInferenceDataset2024).
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import re
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 from streamlanes.producers.tokens import MAX_TOKENS
 
+GZIP: Final = b"\x1f\x8b"
 COLUMNS: Final = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)[ Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -54,11 +60,13 @@ def read_trace(path: Path, *, speed: float = 1.0, limit: int | None = None) -> T
     *speed* divides the arrival times and nothing else. Raises TraceError.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
+        with _text(path) as lines:
             rows = csv.reader(lines, strict=True)
             header = next(rows, [])
             columns = _columns(path, header)
             parsed = [_request(f"{path}, line {rows.line_num}", row, columns, len(header)) for row in rows if row]
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TraceError(f"{path}: the gzipped file is damaged: {error}") from error
     except OSError as error:
         raise TraceError(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -70,6 +78,14 @@ def read_trace(path: Path, *, speed: float = 1.0, limit: int | None = None) -> T
     start = taken[0].at_ns
     requests = tuple(TracedRequest(round((at - start) / speed), tokens) for at, tokens in taken if tokens)
     return Trace(file=str(path), requests=requests, skipped=len(taken) - len(requests), out_of_order=out_of_order)
+
+
+def _text(path: Path) -> TextIO:
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+    if packed:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _columns(path: Path, header: list[str]) -> Mapping[str, int]:
@@ -102,6 +118,7 @@ def _time(where: str, text: str) -> int:
     match = _TIMESTAMP.fullmatch(text.strip())
     if match is not None:
         with suppress(ValueError):  # the 31st of February
-            moment = datetime.fromisoformat(f"{match[1]} {match[2]}").replace(tzinfo=UTC)
+            zone = "+00:00" if match[4] is None or match[4].isalpha() else match[4]
+            moment = datetime.fromisoformat(f"{match[1]} {match[2]}{zone}")
             return int(moment.timestamp()) * 1_000_000_000 + int((match[3] or "").ljust(9, "0"))
     raise TraceError(f"{where}: expected TIMESTAMP to look like 2023-11-16 18:15:46.6805900; found {text[:40]!r}")

@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from streamlanes.producers.errors import Refused
-from streamlanes.producers.wire import LONG_POLL, SSE, Wire
-from streamlanes.transports.framing import retry_field
-from streamlanes.transports.problems import refusal
+from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET, Wire
+from streamlanes.transports.accept import is_event_source
+from streamlanes.transports.door.authorization import selected_subprotocol
+from streamlanes.transports.door.outgoing import live
+from streamlanes.transports.framing import close_reason, retry_field
+from streamlanes.transports.problems import problem, refusal
 from streamlanes.transports.service.connection import Connection
 from streamlanes.transports.service.metrics import LaneMetrics
-from streamlanes.transports.service.service import StreamService
+from streamlanes.transports.service.readers import RETRY_SECONDS
+from streamlanes.transports.service.service import NOT_RUNNING, StreamService
 
 logger = logging.getLogger("streamlanes")
 
+TRY_AGAIN_LATER: Final = 1013
+"""A WebSocket's close code (https://www.iana.org/assignments/websocket)."""
 POLL_PRESENCE: Final = 30.0
 """Seconds after its last response for which a poll's reader counts as present."""
 
@@ -37,10 +44,14 @@ class Admission:
         self._app = app
         self._service = service
         self._wires = wires
+        self._told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
+            return
+        if not self._service.entered:
+            await self._not_running()(scope, receive, send)
             return
         lane, stream = _route(scope)
         wire = self._wires.get(lane)
@@ -48,6 +59,10 @@ class Admission:
             await self._app(scope, receive, send)
             return
         metrics = self._service.metrics.lane(lane)
+        if wire == WEBSOCKET and scope["type"] == "http" and scope["method"] == "GET" and "/" not in stream:
+            metrics.dropped["no upgrade"] += 1
+            await upgrade_needed(scope)(scope, receive, send)
+            return
         with ExitStack() as stack:
             try:
                 stack.enter_context(
@@ -59,15 +74,27 @@ class Admission:
                 logger.debug("reader dropped", extra={"lane": lane, "reason": reason})
                 await turned_away(scope, wire, refused)(scope, receive, send)
                 return
-            await self._read(scope, receive, send, metrics)
+            await self._read(scope, receive, send, metrics, streaming=wire != LONG_POLL)
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send, metrics: LaneMetrics) -> None:
+    def _not_running(self) -> ASGIApp:
+        if not self._told:  # once: each reader asks again and again
+            self._told = True
+            logger.error("every request is refused: %s", NOT_RUNNING)
+        refused = Refused("the service isn't running here; its log says why", status=503, retry_after=RETRY_SECONDS)
+        return _try_again_later(refused)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send, metrics: LaneMetrics, *, streaming: bool) -> None:
         connection = Connection(scope, send)
+
+        async def respond(message: Message) -> None:
+            first = message["type"] == "http.response.start"
+            await connection.send(live(message, scope, streaming=streaming) if first else message)
+
         metrics.connections += 1
         metrics.opened += 1
         self._service.connections.add(connection)
         try:
-            await self._app(scope, receive, connection.send)
+            await self._app(scope, receive, respond)
         except asyncio.CancelledError:
             if not connection.dropped:
                 raise
@@ -80,12 +107,38 @@ class Admission:
             metrics.connections -= 1
 
 
+def _try_again_later(refused: Refused) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await refusal(refused)(scope, receive, send)
+            return
+        websocket = WebSocket(scope, receive, send)
+        with suppress(WebSocketDisconnect):
+            await websocket.accept(selected_subprotocol(websocket))
+            await websocket.close(TRY_AGAIN_LATER, close_reason(str(refused)))
+
+    return answer
+
+
+def upgrade_needed(scope: Scope) -> Response:
+    """Return the answer to a plain GET at a WebSocket's address."""
+    detail = "this is the address of a WebSocket, which begins with a handshake"
+    if "sec-websocket-key" in Headers(scope=scope):
+        detail = (
+            "this is the address of a WebSocket, and the handshake came without Upgrade: a proxy in between took it "
+            "away. It has to pass Upgrade and Connection on; nginx, for instance, with proxy_http_version 1.1, "
+            'proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection "upgrade"'
+        )
+    # The one answer that has to have these fields of a connection (RFC 9110 §15.5.22).
+    return problem(426, detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
 def turned_away(scope: Scope, wire: Wire, refused: Refused) -> Response:
     """Return the answer to a reader that can't be taken now.
 
     An EventSource gives up for good on any status but 200, so it gets an empty stream and the time to come back.
     """
-    if wire == SSE and Headers(scope=scope).get("accept", "").strip() == "text/event-stream":
+    if wire == SSE and is_event_source(Headers(scope=scope).get("accept", "")):
         return Response(
             retry_field(max(refused.retry_after, 1.0)),
             media_type="text/event-stream",

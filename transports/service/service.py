@@ -38,6 +38,11 @@ SWEEP_AT_ONCE: Final = 256
 """Sessions that are looked after in one go."""
 
 
+NOT_RUNNING: Final = (
+    "the service isn't running; enter it (async with service) in the app's lifespan, which the server has to run"
+)
+
+
 class StreamService:
     """Starts producers, keeps their streams, and removes those that nobody reads any more.
 
@@ -162,8 +167,13 @@ class StreamService:
     def check_running(self) -> asyncio.TaskGroup:
         """Raise RuntimeError unless the service has been entered, and all is well with it."""
         if self._tasks is None or self._sweeper is None or (self._sweeper.done() and not self.draining):
-            raise RuntimeError("the service isn't running; enter it (async with service) in the app's lifespan")
+            raise RuntimeError(NOT_RUNNING)
         return self._tasks
+
+    @property
+    def entered(self) -> bool:
+        """Whether it has ever run. One that has ended still tells its streams' readers how those did."""
+        return self._sweeper is not None
 
     @property
     def sessions(self) -> Mapping[str, Session]:

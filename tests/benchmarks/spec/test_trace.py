@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,29 @@ def test_reads_seven_digits_exactly(tmp_path: Path, end: str) -> None:
     trace = read_trace(path)
     assert trace.requests == (TracedRequest(0, 44), TracedRequest(100, 109), TracedRequest(3_319_410_000, 2))
     assert (trace.skipped, trace.out_of_order) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2024-05-10 00:00:01.009930+00:00", "2024-05-10T00:00:01.00993Z", "2024-05-10t02:00:01.00993+02:00",
+        "2024-05-09 19:30:01.009930-0430", "2024-05-10 01:00:01.009930+01", "2024-05-10 00:00:01.009930 UTC",
+    ],
+)  # fmt: skip
+def test_times_of_other_traces(tmp_path: Path, time: str) -> None:
+    """As in Azure's traces of 2024, and as ISO 8601 has them."""
+    path = write(tmp_path, HEADER, "2024-05-10 00:00:00+00:00,2162,5", f"{time},2399,6")
+    assert read_trace(path).requests == (TracedRequest(0, 5), TracedRequest(1_009_930_000, 6))
+
+
+def test_a_gzipped_trace_with_further_columns(tmp_path: Path) -> None:
+    text = f"\ufeffModel,{HEADER},Note\nm,2024-05-10 00:00:00.5+00:00,1,5,\nm,2024-05-10 00:00:01+00:00,1,6,a note\n"
+    path = tmp_path / "trace.csv.gz"
+    path.write_bytes(packed := gzip.compress(text.encode()))
+    assert read_trace(path).requests == (TracedRequest(0, 5), TracedRequest(500_000_000, 6))
+    path.write_bytes(packed[:-9])
+    with pytest.raises(TraceError, match="the gzipped file is damaged"):
+        read_trace(path)
 
 
 def test_last_line_without_end_and_other_column_order(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ async def test_an_app_whose_service_does_not_run_is_not_healthy() -> None:
     outer = FastAPI()
     outer.mount("/streams", create_app(StreamService()))
     async with serving_app(outer) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
-        assert (await http.get("/streams/healthz")).status_code == 500
+        assert (await http.get("/streams/healthz")).status_code == 503
 
 
 async def test_a_mounted_app_works_and_links_to_where_it_is() -> None:
