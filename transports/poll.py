@@ -28,6 +28,14 @@ MAX_WAIT: Final = 60.0
 WAIT: Final = "Seconds to wait for the first event; a server may answer sooner, with none."
 
 WaitParameter = Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description=WAIT)]
+ReaderParameter = Annotated[
+    str,
+    Query(
+        max_length=64,
+        description="Anything, one for each reader; ignored. Caches and browsers let identical requests wait for one "
+        "another, whatever the answers' headers say.",
+    ),
+]
 LimitParameter = Annotated[int, Query(ge=1, le=MAX_EVENTS, description="Events at most.")]
 
 ANSWER_SCHEMA: Final[Mapping[str, JSON]] = {
@@ -96,9 +104,11 @@ def poll_router(
     async def poll(
         request: Request,
         stream: StreamParameter,
+        *,
         after: AfterParameter = "start",
         wait: WaitParameter = 30.0,
         limit: LimitParameter = usual,
+        reader: ReaderParameter = "",
     ) -> Response:
         batch = await asked(service, metrics, request, stream, after, wait=wait, limit=min(limit, most))
         return Response(body(stream, batch), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,10 +1,11 @@
 /** One connection each: what the wires have in common, and the wires. */
 
+import { body, whole } from "./bodies.js";
 import { EventStreamDecoder, Lines, decodeMessage, decodePoll } from "./decoding.js";
 import { ConnectionLost, ProtocolViolation } from "./errors.js";
 import { parseCursor } from "./messages.js";
 import { refusedWithCode } from "./refusals.js";
-import { bearer, body, cursorOf, decodeUTF8, get, streamURL, translated } from "./requests.js";
+import { bearer, cursorOf, get, streamURL } from "./requests.js";
 
 /** @typedef {import("./lanes.js").Lane} Lane */
 /** @typedef {import("./lanes.js").Wire} Wire */
@@ -22,13 +23,18 @@ export class Connection {
   #controller = new AbortController();
 
   /**
-   * @param {Lane} lane @param {string} after @param {Record<string, string>} headers
+   * @param {Lane} lane @param {string} after
+   * @param {{headers: Record<string, string>, longest: number, reader: string}} reading what they have in common;
+   *   longest: characters that an event may have; reader: a name, by which no two readers' polls are identical, since
+   *   browsers and caches let those wait for one another
    * @param {() => void} requested told of every request
    */
-  constructor(lane, after, headers, requested) {
+  constructor(lane, after, { headers, longest, reader }, requested) {
     this.lane = lane;
     this.after = after;
     this.headers = headers;
+    this.longest = longest;
+    this.reader = reader;
     this.requested = requested;
     this.signal = this.#controller.signal;
     /** Chunks of messages. When it throws, and when `close` is called, the connection is gone. */
@@ -47,7 +53,7 @@ export class Connection {
 /** @type {Record<Wire, (connection: Connection) => Chunks>} */
 export const WIRES = {
   sse: async function* (connection) {
-    const decoder = new EventStreamDecoder();
+    const decoder = new EventStreamDecoder(connection.longest);
     const response = await get(connection, streamURL(connection), "text/event-stream");
     for await (const [text, at] of body(response, connection)) {
       yield decoder.feed(text, at);
@@ -55,7 +61,7 @@ export const WIRES = {
   },
 
   ndjson: async function* (connection) {
-    const lines = new Lines("\n");
+    const lines = new Lines("\n", connection.longest);
     const response = await get(connection, streamURL(connection), "application/x-ndjson");
     for await (const [text, at] of body(response, connection)) {
       yield decodeEach(lines.feed(text).map((line) => /** @type {const} */ ([line, at])));
@@ -68,11 +74,14 @@ export const WIRES = {
     let { after } = connection;
     // The first poll doesn't wait: its answer stands for `open`, and resolves `start` and `now` at once.
     for (let waiting = 0; ; waiting = wait) {
-      const url = streamURL(connection, { after, wait: String(waiting), limit: searchParams.get("limit") ?? "256" });
+      const limit = searchParams.get("limit") ?? "256";
+      const url = streamURL(connection, { after, wait: String(waiting), limit, reader: connection.reader });
       const response = await get(connection, url, "application/json");
-      const bytes = await translated(connection, "the connection was cut", () => response.arrayBuffer());
-      const at = performance.now();
-      const { events, cursor, outcome } = decodePoll(decodeUTF8(new TextDecoder("utf-8", { fatal: true }), bytes), at);
+      const [text, at] = await whole(response, connection, MAX_ANSWER + connection.longest);
+      const { events, cursor, outcome } = decodePoll(text, at);
+      if (waiting && !events.length && cursor !== after) {
+        throw new ProtocolViolation(`an answer without events goes on from ${after} to ${cursor}`);
+      }
       /** @type {Message[]} */
       const messages = [...events];
       if (!waiting) messages.unshift({ control: "open", cursor: before(events[0], cursor), heartbeat: wait });
@@ -104,6 +113,9 @@ export const WIRES = {
       if (typeof data === "string") {
         frames.push([data, at]);
         size += data.length;
+        if (data.length > connection.longest) {
+          over = new ProtocolViolation(`a message has more than ${connection.longest} characters`);
+        }
         if (size > MAX_QUEUED) socket.onmessage = (socket.close(), null); // the rest comes again, when it is read
       } else {
         over = new ProtocolViolation("a binary frame came");
@@ -146,6 +158,7 @@ export const WIRES = {
 };
 
 const TOO_LONG = '{"control":"refused","reason":"it was longer than the server takes any"}';
+const MAX_ANSWER = 8 * 1024 * 1024; // characters of a poll's answer, besides its last event
 const MAX_QUEUED = 8 * 1024 * 1024; // characters; a WebSocket can't be asked to wait
 
 /** @param {() => Error} make @returns {Error} */

@@ -53,6 +53,9 @@ export function decodePoll(text, at) {
   return { events, cursor, outcome: fields.done ? outcomeIn(fields) : null };
 }
 
+/** @param {number} longest */
+const tooLong = (longest) => new ProtocolViolation(`an event didn't end within ${longest} characters`);
+
 const MARK = /["[\]{},]/g;
 
 /**
@@ -87,10 +90,12 @@ export class Lines {
   #begun = "";
   #afterCR = false;
   #ends;
+  #longest;
 
-  /** @param {RegExp | string} ends */
-  constructor(ends) {
+  /** @param {RegExp | string} ends @param {number} longest characters that a line may have */
+  constructor(ends, longest) {
     this.#ends = ends;
+    this.#longest = longest;
   }
 
   /** @param {string} text */
@@ -101,17 +106,26 @@ export class Lines {
     const lines = text.slice(from).split(this.#ends);
     lines[0] = this.#begun + lines[0];
     this.#begun = lines.pop() ?? "";
+    if (this.#begun.length > this.#longest) throw tooLong(this.#longest);
     return lines;
   }
 }
 
 /** Decodes `text/event-stream`, as the HTML standard has it; a block without data is no message. */
 export class EventStreamDecoder {
-  #lines = new Lines(/\r\n|\n|\r/);
+  #lines;
   #id = "";
   #type = "";
   /** @type {string[]} */
   #data = [];
+  #length = 0;
+  #longest;
+
+  /** @param {number} longest characters that an event's data may have */
+  constructor(longest) {
+    this.#longest = longest;
+    this.#lines = new Lines(/\r\n|\n|\r/, longest);
+  }
 
   /** @param {string} text @param {number} at @returns {Iterable<Message>} */
   *feed(text, at) {
@@ -121,6 +135,7 @@ export class EventStreamDecoder {
       } else if (this.#data.length) {
         const [type, data] = [this.#type || "message", this.#data.join("\n")];
         this.#data = [];
+        this.#length = 0;
         this.#type = "";
         if (type.startsWith("stream-")) yield control(type.slice(7), parseObject(data));
         else yield streamEvent(this.#id, type, data, at);
@@ -135,8 +150,11 @@ export class EventStreamDecoder {
     const colon = line.indexOf(":");
     const name = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (name === "data") this.#data.push(value);
-    else if (name === "event") this.#type = value;
+    if (name === "data") {
+      this.#length += value.length + 1;
+      if (this.#length > this.#longest) throw tooLong(this.#longest);
+      this.#data.push(value);
+    } else if (name === "event") this.#type = value;
     else if (name === "id" && !value.includes("\0")) this.#id = value;
   }
 }

@@ -75,6 +75,13 @@ export function textIn(fields, name) {
   return value;
 }
 
+/** @param {Fields} fields @param {string} name @returns {Fields} */
+export function objectIn(fields, name) {
+  const value = fields[name];
+  if (typeof value === "object" && value !== null) return /** @type {Fields} */ (value);
+  throw new ProtocolViolation(`${name} is ${excerpt(String(value))}, not an object`);
+}
+
 /** @param {Fields} fields @param {string} name @returns {string} */
 export function cursorIn(fields, name) {
   const text = textIn(fields, name);

@@ -17,6 +17,8 @@ import { CURSOR } from "./messages.js";
  *   it throws, the reading breaks off there
  * @property {(status: Status) => void} [onStatus] told what happens to the connection
  * @property {AbortSignal} [signal] aborting it makes the loop throw the signal's reason
+ * @property {number} [maxEventLength] characters that an event may have; a longer one throws ProtocolViolation: 16 Mi
+ * @property {number} [maxPatience] seconds that a server's Retry-After is heeded for at most: 3600
  * @property {number} [attempts] give up after so many connections in a row without an event or a ping: 12
  * @property {number} [firstDelay] bound of the delay before the first attempt, which doubles each time: 0.5
  * @property {number} [maxDelay] bound of any: 20
@@ -47,15 +49,20 @@ export function withDefaults(options) {
     maxDelay: 20,
     openTimeout: 10,
     grace: 10,
+    maxEventLength: 16 * 1024 * 1024,
+    maxPatience: 3600,
     random: Math.random,
     .../** @type {Options} */ (Object.fromEntries(given)),
   };
-  const { after, onGap, attempts, firstDelay, maxDelay, openTimeout, grace } = all;
+  const { after, onGap, attempts, firstDelay, maxDelay, openTimeout, grace, maxEventLength, maxPatience } = all;
   if (!CURSOR.test(after) && after !== "start" && after !== "now") {
     throw new TypeError(`after is ${after}, not a cursor, start or now`);
   }
   if (!(attempts >= 1 && Math.min(firstDelay, maxDelay, openTimeout, grace) > 0)) {
     throw new TypeError("times must be positive, and there must be at least one attempt");
+  }
+  if (!(maxEventLength >= 1 && maxPatience >= 0)) {
+    throw new TypeError("an event has at least a character, and patience isn't negative");
   }
   if (onGap !== "throw" && onGap !== "skip" && typeof onGap !== "function") {
     throw new TypeError(`onGap is ${onGap}, not throw, skip or a function`);

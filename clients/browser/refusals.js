@@ -1,5 +1,6 @@
 /** Refusals, in HTTP statuses and close codes. */
 
+import { beginning } from "./bodies.js";
 import { ConnectionLost, CursorExpired, ProtocolViolation, Refused, RequestRejected, UnknownStream } from "./errors.js";
 import { countIn, cursorIn, parseObject } from "./messages.js";
 
@@ -22,7 +23,7 @@ export async function refusedWithStatus(response, after) {
   /** @type {Fields} */
   let problem = {};
   try {
-    problem = parseObject(await response.text());
+    problem = parseObject(await beginning(response));
   } catch (error) {
     if (!(error instanceof ProtocolViolation)) throw error; // a page of some proxy's; the status says enough
   }

@@ -1,6 +1,7 @@
 /** HTTP as this client speaks it: requests, bodies as text, and the browser's errors as ours. */
 
-import { ConnectionLost, ProtocolViolation, StreamError } from "./errors.js";
+import { translated } from "./bodies.js";
+import { ConnectionLost, ProtocolViolation } from "./errors.js";
 import { CURSOR } from "./messages.js";
 import { refusedWithStatus } from "./refusals.js";
 
@@ -44,46 +45,6 @@ export async function post(url, body, headers, timeout, signal) {
   } catch {
     signal?.throwIfAborted();
     throw new ConnectionLost(late.aborted ? `no answer came within ${timeout} s` : "the server can't be reached");
-  }
-}
-
-/**
- * Yields the text of a body as it comes, and when it came.
- *
- * @param {Response} response @param {Connection} connection @returns {AsyncGenerator<readonly [string, number]>}
- */
-export async function* body(response, connection) {
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  for (;;) {
-    const { done, value } = await translated(connection, "the connection was cut", () => reader.read());
-    if (done) return;
-    const at = performance.now();
-    yield [decodeUTF8(decoder, value, { stream: true }), at];
-  }
-}
-
-/** @param {TextDecoder} decoder @param {AllowSharedBufferSource} bytes @param {TextDecodeOptions} [options] */
-export function decodeUTF8(decoder, bytes, options) {
-  try {
-    return decoder.decode(bytes, options);
-  } catch {
-    throw new ProtocolViolation("what came isn't UTF-8");
-  }
-}
-
-/**
- * Raises the browser's errors as this module's: why the connection was closed, or that it is lost.
- *
- * @template T @param {{signal: AbortSignal}} connection @param {string} message @param {() => Promise<T>} ask
- * @returns {Promise<T>}
- */
-export async function translated({ signal }, message, ask) {
-  try {
-    return await ask();
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    throw error instanceof StreamError ? error : new ConnectionLost(message);
   }
 }
 

@@ -56,6 +56,7 @@ export class EventStream {
   #opened = 0;
   #requests = 0;
   #reading = false;
+  #reader = crypto.getRandomValues(new Uint32Array(2)).join("-"); // randomUUID is for https only
   /** @type {string | null} why an earlier message wasn't taken */
   #refusal = null;
 
@@ -198,6 +199,10 @@ export class EventStream {
       case "gap": {
         const { after, next, missing } = message;
         if (after !== cursor) throw new ProtocolViolation(`a gap after ${after} was told to a reader at ${cursor}`);
+        const { epoch, offset } = parseCursor(next);
+        if (epoch === this.#position.epoch && offset <= this.#position.offset) {
+          throw new ProtocolViolation(`a gap was told that begins after ${after} and ends at ${next}`);
+        }
         this.#skip(new CursorExpired(after, { oldest: next, head: next, missing }));
         break;
       }
@@ -297,18 +302,19 @@ export class EventStream {
 
   #connect() {
     const { lane } = this.#route;
-    const { after, headers, openTimeout } = this.#options;
+    const { after, headers, maxEventLength, openTimeout } = this.#options;
     this.#limit = this.#route.limit(openTimeout);
     this.#tell("connecting", { reason: `connects by ${lane.name}` });
     if (this.#life.signal.aborted) return;
     const place = this.#refused ? "start" : (this.cursor ?? after);
-    this.#connection = new Connection(lane, place, headers, () => this.#requests++);
+    const reading = { headers, longest: maxEventLength, reader: this.#reader };
+    this.#connection = new Connection(lane, place, reading, () => this.#requests++);
   }
 
   /** @param {Connection} connection @param {ConnectionLost} lost @param {boolean} silent */
   async #backOff(connection, lost, silent) {
     this.#failures++;
-    const { attempts, firstDelay, maxDelay, random } = this.#options;
+    const { attempts, firstDelay, maxDelay, maxPatience, random } = this.#options;
     if (this.#failures >= attempts) {
       const tried = this.#failures;
       this.#failures = 0;
@@ -322,7 +328,7 @@ export class EventStream {
     // Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). What the server asked
     // for comes on top: as the floor, it would bring all of its clients back at the same moment.
     const bound = Math.min(firstDelay * 2 ** (this.#failures - 1), maxDelay);
-    const delay = (lost instanceof Refused ? lost.retryAfter : 0) + random() * bound;
+    const delay = (lost instanceof Refused ? Math.min(lost.retryAfter, maxPatience) : 0) + random() * bound;
     this.#tell("waiting", { reason: lost.message, delay, error: lost });
     await sleep(delay, this.#life.signal);
   }

@@ -10,8 +10,10 @@
  * All times are in seconds, but for `event.at`. The server sends it and the modules that it imports as one.
  */
 
+import { whole } from "./bodies.js";
+import { ProtocolViolation } from "./errors.js";
 import { absolute, lanesOf } from "./lanes.js";
-import { cursorIn, parseObject, textIn } from "./messages.js";
+import { cursorIn, objectIn, parseObject, textIn } from "./messages.js";
 import { refusedWithStatus } from "./refusals.js";
 import { post } from "./requests.js";
 import { EventStream } from "./stream.js";
@@ -60,11 +62,20 @@ export async function start(base, producer, params = {}, { headers = {}, signal,
   const asked = JSON.stringify({ producer, params, stop_when_unread: stopWhenUnread });
   const response = await post(new URL(url), asked, headers, 10, signal);
   if (response.status !== 201) throw await refusedWithStatus(response, null);
-  const fields = parseObject(await response.text());
-  const links = Object.entries(/** @type {Record<string, string>} */ (fields.links));
+  const [text] = await whole(response, { signal: signal ?? new AbortController().signal }, MAX_STARTED);
+  const fields = parseObject(text);
+  const links = Object.entries(objectIn(fields, "links"));
   return {
     sessionId: textIn(fields, "session_id"),
     cursor: cursorIn(fields, "cursor"),
-    links: Object.fromEntries(links.map(([lane, path]) => [lane, new URL(path, url).href])),
+    links: Object.fromEntries(links.map(([lane, path]) => [lane, linkTo(path, url)])),
   };
+}
+
+const MAX_STARTED = 64 * 1024;
+
+/** @param {unknown} path @param {string} base @returns {string} */
+function linkTo(path, base) {
+  if (typeof path === "string" && URL.canParse(path, base)) return new URL(path, base).href;
+  throw new ProtocolViolation(`the answer has a link that is none: ${path}`);
 }

@@ -80,6 +80,9 @@ let readers = 0;
 const driver = {
   start,
 
+  /** Returns what `start` throws. @param {string} base @param {string} producer */
+  attempt: (base, producer) => start(base, producer).catch(described),
+
   /** Reads a stream to its end. @param {Record<string, string> | string} links @param {Options} options */
   async read(links, options) {
     return new Reading(links, options).take(Infinity);

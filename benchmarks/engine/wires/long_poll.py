@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from json import JSONDecoder
 from typing import Final
@@ -68,11 +69,12 @@ class LongPollReader:
     async def read(
         self, http: aiohttp.ClientSession, url: URL, recorder: Recorder, sender: Sender | None = None
     ) -> None:
+        reader = secrets.token_hex(4)  # as the clients do, so that no cache lets polls wait for one another
         decoder = LongPollDecoder(url.query.get("after", "start"))
         try:
             async with polling(http, url, recorder) as poller, posting(http, sender):
                 while decoder.place.outcome is None:
-                    body = await poller.get(f"{url.raw_path}?after={decoder.after}")
+                    body = await poller.get(f"{url.raw_path}?after={decoder.after}&reader={reader}")
                     received_ns = time.monotonic_ns()
                     recorder.take(received_ns, decoder.feed(body))
         finally:
