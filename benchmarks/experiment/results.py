@@ -1,7 +1,7 @@
 """`results.jsonl`: a header, then a line for each finished trial. What reports are made from, and nothing else.
 
 The first line names the schema and its version; a reader refuses versions that it doesn't know. A line is written as
-its trial ends, so that an interrupted run keeps what it has.
+its trial ends, so that an interrupted run keeps what it has; the last line may be torn, and is no result then.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def read_ended(folder: Path) -> Run:
 def read(folder: Path) -> Run:
     """Read a run's results. Raises ResultsError, naming the line, and FileNotFoundError."""
     path = folder / FILE
-    first, *rest = path.read_bytes().splitlines() or [b""]
+    # A line that doesn't end was being written when the run was killed, or the disk was full.
+    first, *rest = path.read_bytes().split(b"\n")[:-1] or [b""]
     _check_version(path, first)
     try:
         header = _HEADER.validate_json(first)

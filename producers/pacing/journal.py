@@ -34,10 +34,15 @@ class Journal:
         self._file = (directory / f"{epoch}.journal").open("wb", buffering=0)
 
     def write(self, items: Sequence[Item], woke: int, append: int) -> None:
-        """Add the next *items*; one without a due time was due when it came."""
+        """Add the next *items*; one without a due time was due when it came.
+
+        One that became due after *woke*, while the loop was busy, counts as woken for at its time: what it waited then
+        is the server's queueing. So due <= woke <= append.
+        """
         stamps = array("q")
         for item in items:
-            stamps.extend((woke if item.due_ns is None else item.due_ns, woke, append))
+            due = woke if item.due_ns is None else item.due_ns
+            stamps.extend((due, max(woke, due), append))
         if sys.byteorder == "big":
             stamps.byteswap()
         self._file.write(stamps.tobytes())

@@ -19,11 +19,13 @@ from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.http import UNAVAILABLE
 from streamlanes.benchmarks.engine.connections.upgrade import READ_AHEAD, Feed
-from streamlanes.benchmarks.engine.decoding.decoder import Lost, ReadingFailed
+from streamlanes.benchmarks.engine.decoding.decoder import LONGEST, Lost, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([0-9]{3})[ \r]")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE)
+MAX_ANSWER: Final = 8 * 1024 * 1024 + LONGEST
+"""Bytes of a response, as for the clients."""
 CLOSED: Final = "the server closed the connection before the end"
 
 
@@ -47,6 +49,8 @@ class Poller:
         status, length = _STATUS.match(head), _LENGTH.search(head)
         if status is None or length is None:
             raise ReadingFailed(f"not a response that has a length: {head[:200]!r}")
+        if int(length[1]) > MAX_ANSWER:
+            raise ReadingFailed(f"a response of {int(length[1]):,} bytes; a poll's has {MAX_ANSWER:,} at most")
         try:
             body = await self.content.readexactly(int(length[1]))
         except asyncio.IncompleteReadError:

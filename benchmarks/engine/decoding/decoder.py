@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+LONGEST: Final = 16 * 1024 * 1024
+"""Bytes that an event may take on the wire, as for the clients."""
 
 
 class ReadingFailed(Exception):
@@ -11,6 +14,12 @@ class ReadingFailed(Exception):
 
 class Lost(ReadingFailed):
     """The connection ended before the stream did, or isn't served for now: another one may do better."""
+
+
+def check_length(held: int) -> None:
+    """Raise ReadingFailed if so many bytes, which are *held* until an event ends, are more than one may have."""
+    if held > LONGEST:
+        raise ReadingFailed(f"an event didn't end within {LONGEST:,} bytes")
 
 
 class Events(NamedTuple):

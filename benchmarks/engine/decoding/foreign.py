@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed, check_length
 from streamlanes.producers.events import Outcome
+from streamlanes.producers.marks import WithoutMark
 
 _EVENT = re.compile(rb'\{"n":([0-9]{1,18}),"text":"[^"\\]*"\}')
 
@@ -45,11 +46,14 @@ class ForeignSSEDecoder(ForeignDecoder):
     def __init__(self, awaited: int) -> None:
         super().__init__(awaited)
         self._rest = b""
+        self._mark = WithoutMark()
 
     def feed(self, chunk: bytes) -> Events:
         """Return the events that *chunk* completes."""
         # Only the lines' ends matter: an event is one line of data, in any layout of its block.
+        chunk = self._mark.feed(chunk)
         *lines, self._rest = (self._rest + chunk.replace(b"\r", b"\n")).split(b"\n")
+        check_length(len(self._rest))
         return self.feed_all(line for line in lines if line.startswith(b"data:"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
+from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed, check_length
 
 _TEXT: Final = 0x81
 _CLOSE: Final = 0x88
@@ -33,6 +33,7 @@ class Frames:
         """The server's close code (1005: it gave none) and reason."""
         self._rest = b""
         self._parts: list[bytes] = []
+        self._parts_length = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the text messages that *chunk* completes. Raises ReadingFailed for what the engine doesn't expect."""
@@ -57,6 +58,7 @@ class Frames:
                 length = int.from_bytes(buffer[place + 2 : start], "big")
             end = start + length
             if end > size:
+                check_length(length + self._parts_length)
                 break
             if buffer[place] == _TEXT and not self._parts and self.closed is None:
                 messages.append(buffer[start:end])
@@ -76,9 +78,12 @@ class Frames:
             self.pings.append(payload)
         elif (first == _FIRST and not self._parts) or (first in {_NEXT, _LAST} and self._parts):
             self._parts.append(payload)
+            self._parts_length += len(payload)
+            check_length(self._parts_length)
             if first == _LAST:
                 messages.append(b"".join(self._parts))
                 self._parts.clear()
+                self._parts_length = 0
         elif first != _PONG:
             raise ReadingFailed(f"a WebSocket frame that begins with {first:#x}")
 

@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.body import read_body
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, check_length
 from streamlanes.benchmarks.engine.decoding.json_message import EVENT_LINE, take_message
 from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, take_runs
 from streamlanes.benchmarks.engine.recorder import Recorder
@@ -30,6 +30,7 @@ class NDJSONDecoder:
             buffer = take_runs(buffer, b"\n", EVENT_LINE, self, events)
         lines = buffer.split(b"\n")
         self._rest = lines.pop()
+        check_length(len(self._rest))
         self.take(lines, events)
         return events
 

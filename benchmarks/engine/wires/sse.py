@@ -10,10 +10,11 @@ import aiohttp
 from yarl import URL
 
 from streamlanes.benchmarks.engine.connections.body import read_body
-from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed
+from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed, check_length
 from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, take_runs
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import POST, Sender
+from streamlanes.producers.marks import WithoutMark
 from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX
 
 # The server's own layout, which nearly all blocks have; any other that the standard allows goes the long way.
@@ -29,8 +30,10 @@ class SSEDecoder:
         self.place = Position()
         self._rest = b""
         self._after_cr = False
+        self._mark = WithoutMark()
 
     def feed(self, chunk: bytes) -> Events:
+        chunk = self._mark.feed(chunk)
         if b"\r" in chunk or self._after_cr:
             chunk = self._normalised(chunk)
         buffer = self._rest + chunk
@@ -39,6 +42,7 @@ class SSEDecoder:
             buffer = take_runs(buffer, b"\n\n", _PLAIN_TO_END, self, events)
         blocks = buffer.split(b"\n\n")
         self._rest = blocks.pop()
+        check_length(len(self._rest))
         self.take(blocks, events)
         return events
 

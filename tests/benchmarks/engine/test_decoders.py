@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamlanes.benchmarks.engine.decoding import decoder as decoding
 from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.foreign import ForeignDecoder, ForeignSSEDecoder
 from streamlanes.benchmarks.engine.wires import discover
@@ -194,3 +195,28 @@ def test_foreign_messages_end_with_the_last_that_is_awaited() -> None:
     assert decoder.place.outcome == "completed"
     with pytest.raises(ReadingFailed):
         ForeignDecoder(0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])
+def test_a_byte_order_mark_is_no_part_of_the_stream(size: int) -> None:
+    events = [Event(1, "message", '"\ufeff"')]
+    content = b"\xef\xbb\xbf" + sse(events, "\n")
+    chunks = [content[n : n + size] for n in range(0, len(content), size)]
+    assert decode(SSEDecoder(), chunks) == verbatim(events)
+    data = '{"n":1,"text":"a"}'
+    content = f"\ufeffdata: {data}\n\n".encode()
+    chunks = [content[n : n + size] for n in range(0, len(content), size)]
+    assert decode(ForeignSSEDecoder(1), chunks) == Events([1], [data.encode()])
+
+
+@pytest.mark.parametrize(
+    ("decoder", "piece"),
+    [
+        (SSEDecoder(), b"x" * 65_536), (SSEDecoder(), b"data: x\n" * 8192), (NDJSONDecoder(), b"x" * 65_536),
+        (ForeignSSEDecoder(1), b"x" * 65_536),
+    ],
+)  # fmt: skip
+def test_what_does_not_end_is_the_lanes_fault(decoder: Decoder, piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "LONGEST", 300_000)
+    with pytest.raises(ReadingFailed, match="didn't end"):
+        decode(decoder, [piece] * 6)

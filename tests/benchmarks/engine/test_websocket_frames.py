@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
+from streamlanes.benchmarks.engine.decoding import decoder as decoding
 from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
 from tests.benchmarks.engine.test_decoders import CUTS, split
@@ -74,3 +75,13 @@ def test_a_close_without_a_code() -> None:
 def test_faults(content: bytes) -> None:
     with pytest.raises(ReadingFailed):
         Frames().feed(content)
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_a_message_that_does_not_end_is_the_lanes_fault(monkeypatch: pytest.MonkeyPatch, *, in_parts: bool) -> None:
+    monkeypatch.setattr(decoding, "LONGEST", 300_000)
+    part = b"x" * 100_000
+    content = frame(Opcode.TEXT, part, fin=False) + frame(Opcode.CONT, part, fin=False) * 3
+    frames = Frames()
+    with pytest.raises(ReadingFailed, match="didn't end"):
+        frames.feed(content if in_parts else frame(Opcode.TEXT, part * 4)[:1000])

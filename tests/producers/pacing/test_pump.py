@@ -156,3 +156,23 @@ async def test_a_journal_that_was_cut_in_a_record_reads_up_to_it(tmp_path: Path)
     with (tmp_path / "e1.journal").open("ab") as file:
         file.write(b"\0" * 11)
     assert read_journal(tmp_path, "e1") == [(7, 8, 9)]
+
+
+async def test_what_became_due_while_the_loop_was_busy_was_not_woken_for_earlier(tmp_path: Path) -> None:
+    """Each item takes the loop longer than the next one is away, so that the pump never has to wait."""
+    begin = time.monotonic_ns()
+
+    async def busy() -> AsyncGenerator[Item, None]:
+        for n in range(20):
+            yield Item(n, due_ns=begin + n * 1_000_000)
+            until = begin + (n + 1) * 1_500_000
+            while time.monotonic_ns() < until:
+                pass
+
+    log = MemoryLog()
+    cursor = await log.create("s", Retention())
+    with Journal(tmp_path, cursor.epoch) as journal:
+        await pump(busy(), log, "s", pacer=LoopPacer(), journal=journal)
+    stamps = read_journal(tmp_path, cursor.epoch)
+    assert len(stamps) == 20
+    assert all(stamp.due <= stamp.woke <= stamp.append for stamp in stamps)
