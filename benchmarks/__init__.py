@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from streamlanes.benchmarks.experiment.results import Header, ResultsError, Run
     from streamlanes.benchmarks.experiment.results import read_ended as read_results
     from streamlanes.benchmarks.experiment.run import Observer, run
+    from streamlanes.benchmarks.machine.resources import HarnessError
     from streamlanes.benchmarks.report.terminal import markdown
     from streamlanes.benchmarks.report.verdicts import compared as compare
 
 __all__ = [
     "Experiment",
     "ExperimentError",
+    "HarnessError",
     "Header",
     "Observer",
     "ResultsError",
@@ -54,6 +56,7 @@ __all__ = [
 _HOMES: Final = {
     "Experiment": "experiment.plan:Experiment",
     "ExperimentError": "experiment.errors:ExperimentError",
+    "HarnessError": "machine.resources:HarnessError",
     "Header": "experiment.results:Header",
     "Observer": "experiment.run:Observer",
     "ResultsError": "experiment.results:ResultsError",

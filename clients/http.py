@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
 from typing import Final
 
 import httpx
 
 from streamlanes.clients.options import Options
 from streamlanes.clients.refusals import refused_with_status
+from streamlanes.producers.certificates import no_tls, tls
 from streamlanes.producers.errors import ConnectionLost, ProtocolViolation
 from streamlanes.producers.events import JSON, After
 
 PROBLEM: Final = "application/problem+json"
 MAX_PROBLEM: Final = 64 * 1024
 """Bytes of a refusal that are read; what is said beyond isn't worth more."""
-
-TLS_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @asynccontextmanager
@@ -35,7 +31,7 @@ async def http_client(url: str, options: Options) -> AsyncGenerator[httpx.AsyncC
 
 
 def new_client(url: str, options: Options) -> httpx.AsyncClient:
-    """Make a client for the server of *url*, for the caller to close. Raises ValueError, as `tls` does.
+    """Make a client for the server of *url*, for the caller to close. Raises ValueError, as `certificates.tls` does.
 
     It has no time-outs of its own: `EventStream` watches over all wires alike. Bodies aren't compressed, as on
     WebSocket, so that nothing waits for a compressor's buffer to fill.
@@ -45,7 +41,7 @@ def new_client(url: str, options: Options) -> httpx.AsyncClient:
         proxy=options.proxy,
         timeout=None,  # noqa: S113 (EventStream and sessions have them)
         trust_env=False,
-        verify=tls() if url.startswith("https:") or (options.proxy or "").startswith("https:") else _no_tls(),
+        verify=tls() if url.startswith("https:") or (options.proxy or "").startswith("https:") else no_tls(),
     )
 
 
@@ -122,23 +118,3 @@ def translated() -> Iterator[None]:
         raise ConnectionLost(str(error) or type(error).__name__) from error
     except httpx.DecodingError as error:
         raise ProtocolViolation(f"the answer can't be decompressed: {error}") from error
-
-
-@cache
-def tls() -> ssl.SSLContext:
-    """Return what the certificates of servers are checked with.
-
-    Raises ValueError if the environment names a file of them (SSL_CERT_FILE, SSL_CERT_DIR) that can't be read.
-    """
-    try:
-        return httpx.create_ssl_context()  # once: reading them takes longer than all else about a connection
-    except OSError as error:  # an SSLError is one
-        named = " and ".join(f"{name}={os.environ[name]}" for name in TLS_VARIABLES if name in os.environ)
-        told = f"the certificates can't be read ({error}); the environment says {named or 'nothing'}"
-        raise ValueError(told) from error
-
-
-@cache
-def _no_tls() -> ssl.SSLContext:
-    """Return what is never used, and takes no certificates to make."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -11,12 +11,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.frames import CloseCode
 
 from streamlanes.clients.address import Address
-from streamlanes.clients.http import tls
 from streamlanes.clients.jsonwire import decode_message
 from streamlanes.clients.messages import Message, excerpt
 from streamlanes.clients.options import DEFAULTS, Options
 from streamlanes.clients.refusals import refused_with_code, refused_with_status
 from streamlanes.clients.stream import Client, EventStream
+from streamlanes.producers.certificates import tls
 from streamlanes.producers.errors import ConnectionLost, MessageRefused, ProtocolViolation, StreamEnded, StreamError
 from streamlanes.producers.events import After
 from streamlanes.producers.wire import WEBSOCKET, Wire

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from streamlanes.benchmarks.experiment.plan import Experiment, plan
 from streamlanes.benchmarks.experiment.results import Run
 from streamlanes.benchmarks.experiment.run import run
 from streamlanes.benchmarks.experiment.scenario import DEFAULT
+from streamlanes.benchmarks.machine.resources import HarnessError
 from streamlanes.benchmarks.report.progress import watching
 from streamlanes.benchmarks.report.terminal import markdown, print_report
 from streamlanes.benchmarks.report.verdicts import compared
@@ -31,6 +32,7 @@ from streamlanes.command.terminal import stdout
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 QUICK_ROUNDS = 3
 SUMMARY = "summary.md"
+MACHINE = 3
 TERMINATED = 143
 """128 + SIGTERM, as shells have it."""
 OPTIONS: Final = {
@@ -143,8 +145,9 @@ def compare(
     SCENARIO is one of `streamlanes scenarios` (tokens by default) or a TOML file; options take the place of what it
     says. Each trial has a fresh server process, but for that of --target; every event is checked against what its
     producer makes; the first lane is entered twice, which tells how much of a difference is chance. Exit code: 0 if
-    nothing was lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 130 after Ctrl-C
-    and 143 after SIGTERM (what had been measured is kept).
+    nothing was lost, repeated, reordered or changed on any lane, 1 otherwise, 2 if it couldn't begin, 3 if the machine
+    has too little of something (disk, open files), 130 after Ctrl-C and 143 after SIGTERM (what had been measured is
+    kept).
     """
     if trace is None and (speed is not None or limit is not None):
         raise click.UsageError("--speed and --limit are about a --trace; name one")
@@ -173,22 +176,48 @@ def compare(
         )
         folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment.scenario.name}"
         stopped = _run(experiment, folder, progress, without_secrets(sys.argv[1:], headers))
-    if stopped is not None and not (folder / results.FILE).exists():
-        raise click.Abort
-    found = results.read(folder)
-    if found.results:
-        _print(found, folder)
     if stopped is not None:
-        finished = len(found.results)
-        kept = "1 finished trial is" if finished == 1 else f"{finished} finished trials are"
-        nothing = "interrupted before the first trial had ended; nothing was measured"
-        ended = f"interrupted; {kept} kept in {folder}" if finished else nothing
-        progress.print(ended, highlight=False, markup=False, soft_wrap=True)
-        raise click.exceptions.Exit(TERMINATED) if isinstance(stopped, Terminated) else click.Abort
+        _tell(stopped, folder, progress)
+        raise _exit(stopped)
+    found = results.read(folder)
+    _print(found, folder)
     raise click.exceptions.Exit(0 if all(result.correctness.ok for result in found.results) else 1)
 
 
-def _run(experiment: Experiment, folder: Path, progress: Console, words: Sequence[str]) -> KeyboardInterrupt | None:
+def _tell(stopped: KeyboardInterrupt | HarnessError, folder: Path, progress: Console) -> None:
+    """Print what had been measured until then, and why there is no more."""
+    found = _kept(folder)
+    finished = 0 if found is None else len(found.results)
+    if found is not None and finished:
+        _print(found, folder)
+    how = str(stopped) or "interrupted"
+    kept = "1 finished trial is" if finished == 1 else f"{finished} finished trials are"
+    nothing = f"{how} before the first trial had ended; nothing was measured"
+    said = f"{how}; {kept} kept in {folder}" if finished else nothing
+    progress.print(said, highlight=False, markup=False, soft_wrap=True)
+
+
+def _kept(folder: Path) -> Run | None:
+    """Return what a run that was stopped has left; None if it hadn't begun."""
+    try:
+        return results.read(folder)
+    except (FileNotFoundError, results.ResultsError):
+        return None
+
+
+def _exit(stopped: KeyboardInterrupt | HarnessError) -> Exception:
+    match stopped:
+        case HarnessError():
+            return click.exceptions.Exit(MACHINE)
+        case Terminated():
+            return click.exceptions.Exit(TERMINATED)
+        case _:
+            return click.Abort()
+
+
+def _run(
+    experiment: Experiment, folder: Path, progress: Console, words: Sequence[str]
+) -> KeyboardInterrupt | HarnessError | None:
     """Run it, and return what stopped it early, if anything did."""
     command = shlex.join(["streamlanes", *words]).encode(errors="backslashreplace").decode()
     try:
@@ -196,6 +225,8 @@ def _run(experiment: Experiment, folder: Path, progress: Console, words: Sequenc
             run(experiment, folder, observer, command=command)
     except KeyboardInterrupt as stopped:
         return stopped
+    except HarnessError as lacking:
+        return HarnessError(f"broken off ({lacking})")
     return None
 
 
@@ -203,8 +234,9 @@ def _print(found: Run, folder: Path) -> None:
     """Print the report, and keep its tables with the results."""
     console = stdout()
     comparisons = compared(*found)
+    with suppress(OSError):  # a disk that is full; the results are what counts
+        (folder / SUMMARY).write_text(markdown(*found, comparisons), encoding="utf-8")
     print_report(console, *found, comparisons)
-    (folder / SUMMARY).write_text(markdown(*found, comparisons), encoding="utf-8")
     said = f"\nResults: {folder} (tables in {SUMMARY}); for a page: streamlanes report {folder} --html FILE"
     console.print(said, highlight=False, markup=False, soft_wrap=True)
 

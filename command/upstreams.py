@@ -38,7 +38,10 @@ def upstream_producers(declared: Sequence[str]) -> Mapping[str, Producer[Any]]:
         if name in endpoints:
             raise click.BadParameter(f"two upstreams are named {name}", param_hint=HINT)
         endpoints[name] = endpoint
-    producer = relay.producer(endpoints)
+    try:
+        producer = relay.producer(endpoints)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     return {producer.name: producer}
 
 

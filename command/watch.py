@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from datetime import datetime, timedelta
 from typing import Final, Literal, TextIO
@@ -14,6 +13,7 @@ import click
 
 from streamlanes.clients import Client, EventStream, Options, discover, lanes, start
 from streamlanes.command.arguments import each_key_value
+from streamlanes.command.output import discard_output
 from streamlanes.producers.characters import WholeCharacters
 from streamlanes.producers.errors import (
     ConnectionLost,
@@ -26,6 +26,7 @@ from streamlanes.producers.errors import (
     StreamOrphaned,
 )
 from streamlanes.producers.events import DEFAULT_TYPE, After, Event, parse_after
+from streamlanes.producers.visible import visible
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -88,8 +89,7 @@ def watch(
         click.echo(watcher.interrupted(), err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads our output has seen enough. The interpreter will flush it once more: into nothing, then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()  # whoever reads it has seen enough
         return 0
 
 
@@ -104,11 +104,15 @@ class Screen:
     def show(self, event: Event) -> None:
         """Write an event. Raises BrokenPipeError if nobody reads any more."""
         if event.type == DEFAULT_TYPE and event.data.startswith('"'):
-            self._write(self._characters.feed(json.loads(event.data)))
+            self._write(self._shown(self._characters.feed(json.loads(event.data))))
         else:
             kind = "" if event.type == DEFAULT_TYPE else f"{event.type} "
             self.end_line()
-            self._write(f"{kind}{event.data}\n")
+            self._write(self._shown(f"{kind}{event.data}\n"))
+
+    def _shown(self, text: str) -> str:
+        """Return *text* as it is, but to a terminal, which it would steer."""
+        return visible(text.replace("\r\n", "\n")) if self._out.isatty() else text
 
     def end_line(self) -> None:
         """Begin a new line, unless there is one."""

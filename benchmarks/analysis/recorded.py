@@ -71,6 +71,18 @@ class Recorded:
         readers = {(engine.boot_id, engine.time_namespace) for engine in self.engines}
         return all(reader == server or UNKNOWN in (*server, *reader) for reader in readers)
 
+    @property
+    def journal_lacks(self) -> bool:
+        """Whether readers got events that the producer's journal lacks, since it couldn't be written any more."""
+        if not self.trial.journaled:
+            return False
+        most = max((one.events for one in self.trial.expected), default=0)
+        for reader, column in self.readings:
+            real = [offset for offset in column.offsets if offset <= most]  # the others are the lane's own
+            if real and reader.epoch and max(real) > len(self.stamps(reader)):
+                return True
+        return False
+
     def _times(self, samples: Sequence[Sample]) -> list[int]:
         return [self.own_time.at(sample.at_ns) for sample in samples]
 

@@ -26,6 +26,7 @@ from streamlanes.benchmarks.engine.timers import Alarm
 from streamlanes.benchmarks.engine.traffic import Meter
 from streamlanes.benchmarks.engine.wires import WireReader
 from streamlanes.benchmarks.machine import clocks
+from streamlanes.benchmarks.machine.resources import lacking
 from streamlanes.benchmarks.spec.records import Engine, Sample, Spec
 from streamlanes.benchmarks.spec.sessions import SessionPlan
 from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Sessions
@@ -45,6 +46,8 @@ class ShardLoad:
     spec: Spec
     reader: WireReader
     recorders: list[Recorder] = field(default_factory=list)
+    lacks: str | None = None
+    """What this machine had too little of for the readers, which is no fault of the lane's."""
     _alarm: Alarm = field(default_factory=Alarm)
 
     @property
@@ -135,7 +138,7 @@ class ShardLoad:
         if isinstance(task, Sessions) and task.warm_up is not None:
             warm_up = Recorder(0)
             give_up = asyncio.get_running_loop().time() + 30
-            await _guard(warm_up, give_up, self._session(task.warm_up, warm_up, time.monotonic_ns()))
+            await self._guard(warm_up, give_up, self._session(task.warm_up, warm_up, time.monotonic_ns()))
             if warm_up.error is not None:
                 raise ReadingFailed(f"the warm-up failed: {warm_up.error}")
 
@@ -155,12 +158,25 @@ class ShardLoad:
             self.recorders.append(recorder)
             yield recorder
 
+    async def _guard(self, recorder: Recorder, give_up: float, reading: Awaitable[None]) -> None:
+        """Keep what *reading* fails with in its record."""
+        try:
+            async with asyncio.timeout_at(give_up):
+                await reading
+        except TimeoutError:
+            recorder.error = "the stream didn't end by the trial's deadline"
+        except (ReadingFailed, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+            recorder.error = str(error) or type(error).__name__
+            self.lacks = self.lacks or lacking(error)
+        finally:
+            recorder.ended()
+
     async def _sessions(self, task: Sessions, origin_ns: int, give_up: float) -> None:
         """Start each session at its time, whatever has become of the others, and wait for all of them."""
         async with asyncio.TaskGroup() as tasks:
             async for recorder in self._at([origin_ns + session.at_ns for session in task.sessions]):
                 session = task.sessions[recorder.index]
-                tasks.create_task(_guard(recorder, give_up, self._session(session, recorder, origin_ns)))
+                tasks.create_task(self._guard(recorder, give_up, self._session(session, recorder, origin_ns)))
 
     async def _audience(self, task: Audience, started_ns: int, begin_ns: int, give_up: float) -> None:
         """Have the readers come at their times, and stay."""
@@ -178,7 +194,7 @@ class ShardLoad:
                     listening = self._listen(url, recorder)
                 else:
                     listening = read_resuming(self.reader, url, recorder, task.reconnecting)
-                readings.append(tasks.create_task(_guard(recorder, give_up, listening)))
+                readings.append(tasks.create_task(self._guard(recorder, give_up, listening)))
             if task.stay is not None or not task.readers:
                 end_ns = begin_ns + round((task.stay or 0) * 1e9)
                 await asyncio.sleep(max(end_ns - time.monotonic_ns(), 0) / 1e9)
@@ -210,7 +226,7 @@ class ShardLoad:
                 recorder.request_ns = recorder.scheduled_ns
                 recorder.gathers = True
                 self.recorders.append(recorder)
-                await _guard(recorder, give_up, self.reader.read(http, url, recorder))
+                await self._guard(recorder, give_up, self.reader.read(http, url, recorder))
 
     async def _session(self, session: SessionPlan, recorder: Recorder, origin_ns: int) -> None:
         """Start *session*, read it to its end, and send it its messages at their times, which count from *origin_ns*.
@@ -238,16 +254,3 @@ class ShardLoad:
             await self.reader.read(http, link, recorder, sender)
             if recorder.epoch != expected:
                 raise ReadingFailed(f"the stream is of epoch {recorder.epoch}, but the session's is {expected}")
-
-
-async def _guard(recorder: Recorder, give_up: float, reading: Awaitable[None]) -> None:
-    """Keep what *reading* fails with in its record."""
-    try:
-        async with asyncio.timeout_at(give_up):
-            await reading
-    except TimeoutError:
-        recorder.error = "the stream didn't end by the trial's deadline"
-    except (ReadingFailed, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
-        recorder.error = str(error) or type(error).__name__
-    finally:
-        recorder.ended()

@@ -12,6 +12,7 @@ from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
 from streamlanes.benchmarks.engine.load import ShardLoad
 from streamlanes.benchmarks.engine.wires import WireReader
 from streamlanes.benchmarks.machine.event_loop import loop_factory
+from streamlanes.benchmarks.machine.resources import HarnessError, lacking
 from streamlanes.benchmarks.spec.records import Record, load_spec, pack
 from streamlanes.benchmarks.spec.tasks import Sessions
 from streamlanes.producers.open_files import allow_open_files
@@ -27,9 +28,10 @@ def prepare(reader: str) -> None:
 
 
 def work(text: bytes) -> Record:
-    """Carry out the `records.Spec` in *text*. Raises ShardError.
+    """Carry out the `records.Spec` in *text*.
 
-    Takes and returns plain bytes, so that it can be called in another process, or on another machine.
+    Takes and returns plain bytes, so that it can be called in another process, or on another machine. Raises
+    ShardError, and HarnessError if the machine has too little of something for it.
     """
     spec = load_spec(text)
     reader = _reader(spec.reader)
@@ -45,7 +47,12 @@ def work(text: bytes) -> Record:
         with asyncio.Runner(loop_factory=None if load.calibrating else loop_factory()) as runner:
             engine = runner.run(load.run())
     except (ReadingFailed, aiohttp.ClientError, OSError) as error:
+        lacks = load.lacks or lacking(error)
+        if lacks is not None:
+            raise HarnessError(lacks) from error
         raise ShardError(str(error) or type(error).__name__) from error
+    if load.lacks is not None:
+        raise HarnessError(load.lacks)
     columns = (recorder.column for recorder in load.recorders)
     return pack(engine, columns, (recorder.sends for recorder in load.recorders))
 

@@ -18,6 +18,7 @@ from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.machine.environment import Environment
 from streamlanes.benchmarks.trial.target import TargetInfo
+from streamlanes.producers.visible import visible_json
 
 FILE: Final = "results.jsonl"
 SCHEMA: Final = "streamlanes.results"
@@ -111,7 +112,7 @@ def read(folder: Path) -> Run:
     """Read a run's results. Raises ResultsError, naming the line, and FileNotFoundError."""
     path = folder / FILE
     # A line that doesn't end was being written when the run was killed, or the disk was full.
-    first, *rest = path.read_bytes().split(b"\n")[:-1] or [b""]
+    first, *rest = map(_shown, path.read_bytes().split(b"\n")[:-1] or [b""])
     _check_version(path, first)
     try:
         header = _HEADER.validate_json(first)
@@ -124,6 +125,11 @@ def read(folder: Path) -> Run:
         except ValidationError as error:
             raise ResultsError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
     return Run(header, results)
+
+
+def _shown(line: bytes) -> bytes:
+    """Return a line whose texts, which may be somebody else's, do nothing to a terminal."""
+    return visible_json(line.decode(errors="replace")).encode()
 
 
 def _check_version(path: Path, first: bytes) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from streamlanes.benchmarks import kinds
+from streamlanes.benchmarks.analysis import recorded
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
 from streamlanes.benchmarks.experiment.ceiling import of_contestants
@@ -20,6 +21,7 @@ from streamlanes.benchmarks.experiment.results import Ceiling, Header, Run
 from streamlanes.benchmarks.experiment.summarise import summarise
 from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import Placement, ProcessError, placement
+from streamlanes.benchmarks.machine.resources import HarnessError, check_connections, check_disk, lacking
 from streamlanes.benchmarks.trial.shards import ShardError, cluster, processes
 from streamlanes.benchmarks.trial.target import environment_of
 from streamlanes.benchmarks.trial.trial import Assignment, Site, TrialPlan, run_together
@@ -75,10 +77,12 @@ def run(experiment: Experiment, folder: Path, observer: Observer | None = None, 
 
     *observer* is told how it goes on. *command* is kept with the results, for people who repeat it. Interrupted, it
     leaves the finished trials' results, the raw results of all, and no process. Raises ExperimentError if the folder
-    can't be used, or the load engine can't be started or reached.
+    can't be used, or the load engine can't be started or reached; HarnessError if the machine has too little of
+    something to go on, which leaves what an interruption leaves.
     """
     watching = Silent() if observer is None else observer
     where = placement()
+    check_connections(max(trial.workload.connections for together in experiment.trials for trial in together))
     make_folder(folder)
     try:
         results.create(folder, _header(experiment, where, watching, command))
@@ -87,6 +91,8 @@ def run(experiment: Experiment, folder: Path, observer: Observer | None = None, 
             run_trials(experiment.trials, folder, [Site(where, one, experiment.shards) for one in engines], watching)
     except ShardError as error:
         raise ExperimentError("shards" if experiment.cluster is None else "cluster", str(error)) from error
+    except OSError as error:
+        raise HarnessError(lacking(error) or str(error)) from error
     return results.read(folder)
 
 
@@ -164,11 +170,22 @@ def _follow(trial: TrialPlan, result: Result, folder: Path, sites: Sequence[Site
         (result,) = _run([trial], folder, sites, observer)
 
 
+def _check_journals(folders: Sequence[Path]) -> None:
+    """Raise HarnessError if a trial's journal couldn't be written: the lane isn't at fault for its stream's end."""
+    for folder in folders:
+        check_disk(folder)
+        with suppress(FileNotFoundError):  # it came to nothing, for another reason
+            if recorded.read(folder).journal_lacks:
+                raise HarnessError(f"{folder}: the journal couldn't be written; is the disk full, or ulimit -f set?")
+
+
 def _run(trials: Sequence[TrialPlan], folder: Path, sites: Sequence[Site], observer: Observer) -> list[Result]:
     observer.started(trials)
     places = [Assignment(trial, folder / RAW / trial.name, site) for trial, site in zip(trials, sites, strict=False)]
     run_together(places, observer.going_on)
     found = [summarise(place.folder) for place in places]
+    if not all(result.correctness.ok for result in found):
+        _check_journals([place.folder for place in places])
     for result in found:
         results.append(folder, result)
         observer.finished(result)

@@ -119,8 +119,8 @@ def compare(
 
     Raises ValueError if *reference* is none of the lanes.
     """
-    base = lanes[0] if reference is None else reference
-    if base not in lanes:
+    base = next(iter(lanes), "") if reference is None else reference
+    if lanes and base not in lanes:
         raise ValueError(f"there is no lane {base!r} to compare with; there are {', '.join(lanes)}")
     family: list[Candidate] = []
     faults: dict[str, list[str]] = {}

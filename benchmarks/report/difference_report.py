@@ -10,7 +10,7 @@ from streamlanes.benchmarks.experiment.results import Run
 from streamlanes.benchmarks.report.comparison import Comparison, Verdict, where
 from streamlanes.benchmarks.report.difference import Difference
 from streamlanes.benchmarks.report.tables import Table, cell, unit
-from streamlanes.benchmarks.report.terminal import markdown_table, rich_table
+from streamlanes.benchmarks.report.terminal import markdown_list, markdown_table, plain, rich_table
 from streamlanes.benchmarks.spec.metrics import METRICS
 
 ORDER: Final[tuple[Verdict, ...]] = ("worse", "better", "undecided", "incomplete", "preliminary", "equivalent")
@@ -60,11 +60,11 @@ def print_difference(console: Console, before: Run, after: Run, found: Differenc
 def difference_markdown(before: Run, after: Run, found: Difference) -> str:
     """Return the same in Markdown."""
     table = difference_table(found)
-    sections = ["# B against A", "\n".join(f"- {line}" for line in _head(before, after)), f"**{conclusion(found)}**"]
+    sections = ["# B against A", markdown_list(_head(before, after)), f"**{plain(conclusion(found))}**"]
     if found.entries:
-        sections += [markdown_table(table), " ".join(table.notes)]
+        sections += [markdown_table(table), plain(" ".join(table.notes))]
     if found.left_out:
-        sections += ["## Left out", "\n".join(f"- {line}" for line in found.left_out)]
+        sections += ["## Left out", markdown_list(found.left_out)]
     return "\n\n".join(sections) + "\n"
 
 

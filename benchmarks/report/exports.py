@@ -24,7 +24,11 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 def csv_text(results: Sequence[Result]) -> str:
-    """Return a line for each trial and figure, values with all their digits; refused trials have none."""
+    """Return a line for each trial and figure, values with all their digits; refused trials have none.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it
+    (https://owasp.org/www-community/attacks/CSV_Injection).
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -34,8 +38,13 @@ def csv_text(results: Sequence[Result]) -> str:
         point = told(result.point, " ")
         for name, value in result.figures.items():
             unit = METRICS[name].unit if name in METRICS else ""
-            writer.writerow((result.trial, result.kind, point, result.lane, result.round, name, unit, repr(value)))
+            texts = map(_cell, (result.trial, result.kind, point, result.lane))
+            writer.writerow((*texts, result.round, _cell(name), unit, repr(value)))
     return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def write_hgrm(folder: Path, results: Sequence[Result]) -> list[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
@@ -40,24 +42,24 @@ def _tables(header: Header, results: Sequence[Result], found: Comparisons) -> li
 
 def markdown(header: Header, results: Sequence[Result], found: Comparisons) -> str:
     """Return the whole report in Markdown."""
-    sections = [f"# {header.scenario.name}, {header.started}"]
+    sections = [f"# {plain(header.scenario.name)}, {plain(header.started)}"]
     for table in _tables(header, results, found):
-        sections += [f"## {table.title}", markdown_table(table), "\n".join(f"- {note}" for note in table.notes)]
+        sections += [f"## {plain(table.title)}", markdown_table(table), markdown_list(table.notes)]
     refused = tables.refusals(results)
     if refused:
-        sections += ["## Refused, and so without figures", _list(refused)]
+        sections += ["## Refused, and so without figures", markdown_list(refused)]
     sections += [
         "Histograms are merged over trials, percentiles never averaged.",
         "## Caveats",
-        _list(tables.doubts(header, results)),
+        markdown_list(tables.doubts(header, results)),
         "## Environment",
-        _list([*_target(header.target), *_environment(header.environment)]),
+        markdown_list([*_target(header.target), *_environment(header.environment)]),
         "## Again",
         (
             f"Seed {header.scenario.seed}. The scenario as it was run, and the whole environment, are the first line "
             "of `results.jsonl`; `raw/` has each trial's records and journals."
         ),
-        f"```\n{header.command}\n```",
+        _fenced(header.command),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -65,7 +67,7 @@ def markdown(header: Header, results: Sequence[Result], found: Comparisons) -> s
 def rich_table(table: Table) -> RichTable:
     """Return *table* for the terminal."""
     rich = RichTable(
-        title=table.title,
+        title=Text(table.title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -75,9 +77,9 @@ def rich_table(table: Table) -> RichTable:
     for name in table.head:
         # Another package's lane may have a long name; that alone may be broken.
         lane = name == table.head[0]
-        rich.add_column(name, justify="left" if lane else "right", overflow="fold", no_wrap=not lane)
+        rich.add_column(Text(name), justify="left" if lane else "right", overflow="fold", no_wrap=not lane)
     for row in table.rows:
-        rich.add_row(*row)
+        rich.add_row(*map(Text, row))  # and not as rich's markup
     return rich
 
 
@@ -88,18 +90,26 @@ def _bullets(console: Console, lines: Sequence[str]) -> None:
 
 def markdown_table(table: Table) -> str:
     """Return *table* in Markdown, without its title and notes."""
-    head = [_one_line(name) for name in table.head]
-    rows = [[_one_line(cell) for cell in row] for row in table.rows]
+    head = [plain(name) for name in table.head]
+    rows = [[plain(cell) for cell in row] for row in table.rows]
     rule = ["---", *["---:"] * (len(table.head) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\n", " ")
+def markdown_list(lines: Sequence[str]) -> str:
+    """Return *lines* as a list in Markdown."""
+    return "\n".join(f"- {plain(line)}" for line in lines)
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def plain(text: str) -> str:
+    """Return *text* for Markdown, on a line: no HTML, no links, no end of a table's cell."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+    return re.sub(r"([\\|`\[\]])", r"\\\1", text)
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _target(target: TargetInfo | None) -> list[str]:

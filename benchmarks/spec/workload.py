@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from streamlanes.benchmarks.spec.expected import Expected, expect
 from streamlanes.benchmarks.spec.interleaving import Turns
 from streamlanes.benchmarks.spec.sessions import ProducerParams, SessionPlan
-from streamlanes.benchmarks.spec.tasks import Audience, Task
+from streamlanes.benchmarks.spec.tasks import Audience, Sessions, Task
 
 Point: TypeAlias = "Mapping[str, float]"
 
@@ -81,6 +82,18 @@ class Workload:
     network: Network | None = None
     then: Callable[[TrialFinding], Workload | None] | None = None
     """What is to be run next on the same lane, now that this has come of it: a search goes on."""
+
+    @property
+    def connections(self) -> int:
+        """How many there are at a time, at the most, if every session ends when its last event is due."""
+        if isinstance(self.task, Audience):
+            return self.task.readers
+        if not isinstance(self.task, Sessions):
+            return 1
+        both = zip(self.task.sessions, self.expected, strict=True)
+        spans = [(session.at_ns, session.at_ns + expected.duration_ns) for session, expected in both]
+        changes = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+        return max(accumulate(change for _, change in changes), default=0)
 
 
 def to_an_audience(kind: str, task: Audience, params: ProducerParams) -> Workload:

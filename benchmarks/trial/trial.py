@@ -127,8 +127,8 @@ class _Running:
 
     def serve(self) -> None:
         """Run the server, behind what network there is."""
-        self.folder.mkdir(parents=True)
         workload = self._plan.workload
+        self.folder.mkdir(parents=True)
         server = self._open.enter_context(self._plan.contestant.serving(workload, self.folder, self._site.where))
         self._server = self._open.enter_context(_between(workload, server, self.folder, self._site))
         self._namespace = clocks.time_namespace(server.pid)

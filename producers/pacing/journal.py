@@ -45,7 +45,9 @@ class Journal:
             stamps.extend((due, max(woke, due), append))
         if sys.byteorder == "big":
             stamps.byteswap()
-        self._file.write(stamps.tobytes())
+        left = stamps.tobytes()
+        while left:  # a disk that is nearly full takes a part
+            left = left[self._file.write(left) :]
 
     def close(self) -> None:
         """Close the file."""

@@ -21,7 +21,6 @@ import random
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from functools import cache
 from itertools import count
 from typing import Final
 
@@ -38,6 +37,7 @@ try:
     import httpx
     from httpx_sse import ServerSentEvent
 
+    from streamlanes.producers.certificates import no_tls, tls
     from streamlanes.producers.event_stream import EVENT_STREAM, server_sent_events
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -72,7 +72,12 @@ def producer(
     rng: Callable[[], float] = random.random,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Producer[UpstreamParams]:
-    """Return the producer that relays *endpoints*, by name, and no others."""
+    """Return the producer that relays *endpoints*, by name, and no others.
+
+    Raises ValueError if one is https, and the certificates that the environment names can't be read.
+    """
+    for endpoint in endpoints.values():
+        _checking(endpoint)
 
     class KnownUpstreamParams(UpstreamParams):
         model_config = ConfigDict(title=UpstreamParams.__name__)
@@ -146,7 +151,7 @@ async def _events(
     }
     content = encode_json(endpoint.request(params)).encode()
     times = httpx.Timeout(endpoint.silence, connect=CONNECT_SECONDS)
-    async with httpx.AsyncClient(timeout=times, verify=_tls()) as client:
+    async with httpx.AsyncClient(timeout=times, verify=_checking(endpoint)) as client:
         for attempt in count(1):
             body: _Bounded | None = None
             try:
@@ -174,6 +179,10 @@ async def _events(
             delay = patience + full_jitter(attempt, first=FIRST_DELAY, longest=LONGEST_DELAY, rng=rng)
             logger.info("upstream is asked again", extra={"upstream": params.upstream, "in_seconds": round(delay, 3)})
             await sleep(delay)
+
+
+def _checking(endpoint: Endpoint) -> ssl.SSLContext:
+    return tls() if endpoint.url.startswith("https:") else no_tls()
 
 
 async def _check(response: httpx.Response) -> None:
@@ -226,9 +235,3 @@ class _Bounded(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes longer than all else about a connection."""
-    return httpx.create_ssl_context()

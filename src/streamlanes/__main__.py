@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -9,18 +10,32 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from streamlanes.command.cli import cli
+from streamlanes.command.output import discard_output
 
 # Importing SciPy starts threads for linear algebra, of which there is none here: they cost as much CPU as all imports.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+MACHINE = 3
+"""This machine can't do it: the disk is full, there are too few open files. The message says what would help."""
 
 
 def main() -> None:
     """Run the command; never returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the terminal's encoding lacks becomes a question mark
     try:
         status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()  # whoever reads it has seen enough
+        status = 0
+    except OSError as error:
+        discard_output()
+        click.echo(f"streamlanes: {error.strerror or error}: {error.filename or 'standard output'}", err=True)
+        status = MACHINE
     except NoArgsIsHelpError as error:
         click.echo(error.format_message())
         status = 2

@@ -16,6 +16,7 @@ from yarl import URL
 from streamlanes.benchmarks.engine.decoding.decoder import Position, ReadingFailed
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender
+from streamlanes.producers.certificates import no_tls
 from streamlanes.producers.errors import InvalidCursor
 from streamlanes.producers.events import Cursor
 from streamlanes.producers.wire import SSE, SSE_CONTROL_PREFIX
@@ -36,7 +37,9 @@ class Httpx2Reader:
         headers = {**http.headers, "Accept": "text/event-stream, application/problem+json"}
         try:
             async with (
-                httpx2.AsyncClient(timeout=None, trust_env=False, verify=_tls()) as client,
+                httpx2.AsyncClient(
+                    timeout=None, trust_env=False, verify=_tls() if url.scheme == "https" else no_tls()
+                ) as client,
                 client.sse(str(url), headers=headers) as source,
             ):
                 await _check(source.response)

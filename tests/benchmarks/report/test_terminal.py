@@ -82,7 +82,7 @@ def test_round_trip(tmp_path: Path, header: Header, finished: list[Result]) -> N
             "of version 99; this release reads version 3",
         ),
         (lambda lines: [lines[0].replace(b"streamlanes.results", b"else"), *lines[1:]], "line 1"),
-        (lambda lines: [*lines, b'{"trial"'], "line 3"),
+        (lambda lines: [*lines, b'{"trial"', b""], "line 3"),
         (lambda _: [], "line 1"),
     ],
 )
