@@ -49,6 +49,10 @@ class Broadcast:
     turn: Annotated[float, Field(ge=0.05, le=60)] | Literal[0] = 0
     """Seconds of the turns in which a round's lanes have their events, side by side; 0: one lane after the other."""
 
+    def __post_init__(self) -> None:
+        if self.turn > self.seconds:
+            raise ValueError(f"turn is {self.turn:g} s, and a lane has its events in {self.seconds:g} s: take fewer")
+
     def workloads(self, *, seed: int, round_number: int) -> list[Workload]:
         return [self.workload(readers, self.deliveries / readers, seed + round_number) for readers in self.readers]
 

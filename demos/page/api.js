@@ -78,6 +78,10 @@ export const startRun = (producer, params) => call("POST", "/api/runs", { produc
 /** @param {string} session */
 export const endRun = (session) => call("DELETE", `/api/runs/${encodeURIComponent(session)}`);
 
+/** End a run as the page goes away, which waits for no answer. @param {string} session */
+export const leaveRun = (session) =>
+  void fetch(`/api/runs/${encodeURIComponent(session)}`, { method: "DELETE", keepalive: true }).catch(() => {});
+
 /** @param {string | null} lane null: all @param {Network} network */
 export const setNetwork = (lane, network) => call("PUT", "/api/network", { lane, ...network });
 

@@ -41,6 +41,11 @@ let wanted = 0;
 /** Whether they have just been asked for, and aren't told of yet. */
 let gathering = false;
 
+// A page that is left, or loaded again, shows another run: this one would go on for nobody.
+addEventListener("pagehide", () => {
+  if (show.run !== null) api.leaveRun(show.run.session_id);
+});
+
 /** Do something that the API may refuse, and say so if it does. @param {() => Promise<unknown>} act */
 async function attempt(act) {
   try {

@@ -65,6 +65,7 @@ def test_overrides_win(tmp_path: Path) -> None:
         ("[lod]", {}, "lod", ["there are name, about, lanes, seed, slo, [broadcast]", "[rtt]", "mine.toml"]),
         ("parts = 3\n[load]", {}, "parts", ["no such setting", "mine.toml"]),
         ("load = 3", {}, "load", ["mine.toml"]),
+        ("[broadcast]\nseconds = 1\nturn = 2", {}, "broadcast", ["turn is 2 s", "in 1 s", "mine.toml"]),
         ("lanes = []\n[load]", {}, "lanes", ["at least 1", "mine.toml"]),
         ("", {}, "", ["nothing to run", "mine.toml"]),
         ("a = ", {}, "", ["not TOML", "mine.toml"]),

@@ -40,6 +40,17 @@ def test_a_first_visit_streams_on_all_lanes_by_itself(visit: Visit) -> None:
     assert visit.count("poll", "requests") > visit.count("sse", "requests") == 1
 
 
+def test_a_reload_ends_the_run_that_it_leaves(visit: Visit) -> None:
+    started = visit.start("ticker", rate=20, count="")
+    link = started["links"]["poll"]
+    assert httpx.get(link, trust_env=False).status_code == 200
+    visit.page.reload()
+    expect(visit.page.locator("#columns")).not_to_have_attribute("data-run", started["epoch"], timeout=DEADLINE_MS)
+    visit.events("sse", 5)
+    ended = httpx.get(link, params={"after": "now", "wait": 10}, timeout=20, trust_env=False).json()
+    assert (ended["done"], ended["outcome"]) == (True, "deleted")
+
+
 def test_all_lanes_end_with_the_digest_that_python_reckons(visit: Visit) -> None:
     started = visit.start("ticker", rate=100, count=150, size=200)
     visit.page.locator("#choice label", has_text=re.compile("^ndjson$")).click()  # while it goes on
