@@ -1,4 +1,7 @@
-"""What the certificates of servers are checked with, where there are any: for http none are read."""
+"""What the certificates of servers are checked with, where there are any: for http none are read.
+
+httpx would read them for every client: findings/httpx-reads-certificates-for-http.sh.
+"""
 
 from __future__ import annotations
 

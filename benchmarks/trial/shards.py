@@ -94,7 +94,9 @@ def processes(count: int, cpus: Sequence[int] | None) -> Iterator[Executor]:
 def _settle_in(parent: int, cpus: Sequence[int] | None, together: Barrier) -> None:
     """Make a new worker end with its parent, keep to its CPUs, leave Ctrl-C to the parent, and wait for the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not die_with(parent):  # it was killed while this process began, and nobody else would end this one
+    # It was killed while this process began, and nobody else would end this one:
+    # findings/process-pool-outlives-a-killed-parent.sh.
+    if not die_with(parent):
         os._exit(1)
     if cpus is not None:
         os.sched_setaffinity(0, cpus)

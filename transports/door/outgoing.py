@@ -8,7 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Scope
 
 HOP_BY_HOP: Final = ("connection", "keep-alive", "proxy-connection")
-"""Fields of one connection (RFC 9110 §7.6.1), which are the server's to write: libraries write some for it."""
+"""Fields of one connection (RFC 9110 §7.6.1), which are the server's to write: libraries write some for it. See
+findings/sse-starlette-connection-twice.sh."""
 
 
 def live(start: Message, scope: Scope, *, streaming: bool) -> Message:
