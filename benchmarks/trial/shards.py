@@ -94,8 +94,8 @@ def processes(count: int, cpus: Sequence[int] | None) -> Iterator[Executor]:
 def _settle_in(parent: int, cpus: Sequence[int] | None, together: Barrier) -> None:
     """Make a new worker end with its parent, keep to its CPUs, leave Ctrl-C to the parent, and wait for the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # It was killed while this process began, and nobody else would end this one:
-    # findings/process-pool-outlives-a-killed-parent.sh.
+    # It was killed while this process began. A pool's worker holds both ends of the pipe that it waits on, and so would
+    # never learn of it.
     if not die_with(parent):
         os._exit(1)
     if cpus is not None:

@@ -232,7 +232,7 @@ def ratio(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
     def rate(lane: str, url: str, pid: int | None) -> float:
         spec = Spec(url=url, lane=lane, reader=LANES[lane], server_pid=pid, deadline=20.0, task=task)
-        return measure(site.engine, spec).rate
+        return max(measure(site.engine, spec).rate for _ in range(3))  # what others have of the CPUs is in the others
 
     with (
         serving(tmp_path_factory.mktemp("lanes"), site.where, workload.options) as ours,
