@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -13,7 +15,7 @@ import httpx
 import pytest
 
 from streamlanes.__main__ import main
-from streamlanes.command.watch import Screen
+from streamlanes.command.watch import Screen, Watcher
 from streamlanes.contract.serving import serving
 from streamlanes.contract.sources import AWKWARD, sources
 from streamlanes.producers.events import Event
@@ -159,3 +161,35 @@ def test_a_line_of_json_begins_at_the_left() -> None:
     screen.show(Event(1, "tick", '"text"'))
     screen.end_line()
     assert out.getvalue() == 'ab \n1\n\ufffd\ntick "text"\n'
+
+
+def test_a_character_whose_halves_come_apart_is_whole() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+    for data in ('"a\\ud83d"', '"\\ude42b"', '"\\ud83d"', "1", '"\\ude42"'):
+        screen.show(Event(1, "message", data))
+    screen.end_line()
+    assert out.getvalue() == "a\U0001f642b\ufffd\n1\n\ufffd\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_would_steer_a_terminal_is_shown_there() -> None:
+    text = json.dumps("\x1b[31mred\r\n\x07")
+    for out, shown in ((Terminal(), "␛[31mred\n␇"), (io.StringIO(), "\x1b[31mred\r\n\x07")):
+        Screen(out).show(Event(1, "message", text))
+        assert out.getvalue() == shown
+
+
+async def test_who_waits_long_is_told_until_when(capsys: pytest.CaptureFixture[str]) -> None:
+    watcher = Watcher(Screen(io.StringIO()))
+    for seconds in (5.0, 90.0):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await watcher._wait(seconds)
+    short, long = capsys.readouterr().err.splitlines()
+    assert short == "connection lost; trying again in 5.0 s"
+    assert re.fullmatch(r"connection lost; trying again in 90\.0 s, at \d\d:\d\d:\d\d", long)

@@ -14,6 +14,8 @@ from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.traffic import Meter
 
 UNAVAILABLE: Final = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
