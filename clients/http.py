@@ -83,13 +83,21 @@ async def answer(
 
 
 async def beginning(response: httpx.Response, most: int) -> bytes:
-    """Return a response's body as far as it has *most* bytes; of a longer one, one chunk more."""
+    """Return a response's body as far as it has *most* bytes; of a longer one, one chunk more. Packed, it is none."""
     body = bytearray()
+    if _codings(response):
+        return b""
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > most:
             break
     return bytes(body)
+
+
+def _codings(response: httpx.Response) -> list[str]:
+    """Return how a body is packed, though that isn't asked for."""
+    named = response.headers.get("Content-Encoding", "").lower().split(",")
+    return [name for part in named if (name := part.strip()) not in {"", "identity"}]
 
 
 async def check(response: httpx.Response, accept: str, *, after: After = "start", status: int = 200) -> None:
@@ -102,6 +110,9 @@ async def check(response: httpx.Response, accept: str, *, after: After = "start"
             retry_after=response.headers.get("Retry-After"),
             location=response.headers.get("Location"),
         )
+    if len(codings := _codings(response)) > 1 or not {"gzip", "deflate"}.issuperset(codings):
+        # A packet of some KB can unpack to gigabytes, at once; with one of these, to a thousand times its size.
+        raise ProtocolViolation(f"the answer is compressed ({', '.join(codings)}), though that wasn't asked for")
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != accept:
         raise ProtocolViolation(

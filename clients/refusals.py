@@ -48,8 +48,9 @@ def refused_with_status(
         return RequestRejected(f"{message}; {advice}", status=status)
     if status >= 400:
         return RequestRejected(message, status=status)
-    if status >= 300:
-        return RequestRejected(f"the server redirects to {location}; use that address", status=status)
+    if status >= 300 and status != HTTPStatus.NOT_MODIFIED:
+        where = "elsewhere" if location is None else f"to {location}"
+        return RequestRejected(f"the server redirects {where}; use that address", status=status)
     return ProtocolViolation(f"{message}: not the answer of a stream")
 
 

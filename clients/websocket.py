@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from websockets.asyncio import client
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 
@@ -126,11 +127,16 @@ def _translated(after: After) -> Iterator[None]:
             response.status_code,
             body=bytes(response.body or b""),
             after=after,
-            retry_after=response.headers.get("Retry-After"),
-            location=response.headers.get("Location"),
+            retry_after=_first(response.headers, "Retry-After"),
+            location=_first(response.headers, "Location"),
         ) from error
     except (InvalidHandshake, OSError) as error:
         raise ConnectionLost(str(error) or type(error).__name__) from error
+
+
+def _first(headers: Headers, name: str) -> str | None:
+    """Return a field, also one that a proxy has added once more, which `headers.get` raises for."""
+    return next(iter(headers.get_all(name)), None)
 
 
 def _closed(error: ConnectionClosed, after: After) -> StreamError:

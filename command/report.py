@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from streamlanes.benchmarks.analysis.histogram import Histogram, HistogramError
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment import results
 from streamlanes.benchmarks.experiment.results import Header
@@ -48,6 +49,10 @@ def report(
         raise click.BadParameter(f"no results of a run: {error}", param_hint="'RUN'") from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="'--against'") from error
+    try:
+        _checked(finished)
+    except HistogramError as error:
+        raise click.BadParameter(f"no results of a run: {error}", param_hint="'RUN'") from error
     checks = check(header.scenario.slo, finished)
     forms: list[tuple[Path | None, Callable[[], str | bytes]]] = [
         (html, lambda: _page(header, finished, found)),
@@ -66,6 +71,13 @@ def report(
     for one in missed:
         click.echo(f"{one.lane}, {one.metric}: {one.fault}", err=True)
     raise click.exceptions.Exit(1 if missed else 0)
+
+
+def _checked(finished: Sequence[Result]) -> None:
+    """Raise HistogramError if one of the trials' histograms is none."""
+    for result in finished:
+        for text in result.histograms.values():
+            Histogram.decode(text)
 
 
 def _page(header: Header, finished: Sequence[Result], found: Comparisons) -> str:

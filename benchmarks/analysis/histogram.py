@@ -6,9 +6,11 @@ value, so histograms of trials can be merged without loss. Percentiles are taken
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
+from hdrh.codec import HdrCookieException, HdrLengthException  # type: ignore[import-untyped]  # as below
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # this module is the border
 
 HOUR_NS: Final = 3_600_000_000_000
@@ -23,6 +25,10 @@ MIN_BEYOND: Final = 10
 def is_supported(percentile: float, samples: int) -> bool:
     """Say whether *samples* independent samples are enough for *percentile*: ten of them lie beyond it."""
     return round(samples * (100 - percentile), 6) >= MIN_BEYOND * 100
+
+
+class HistogramError(ValueError):
+    """What should be a histogram is something else."""
 
 
 class Histogram:
@@ -85,9 +91,12 @@ class Histogram:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Read what `encode` wrote."""
+        """Read what `encode` wrote. Raises HistogramError for anything else."""
         histogram = cls()
-        histogram._counts = HdrHistogram.decode(text.encode("ascii"))
+        try:
+            histogram._counts = HdrHistogram.decode(text.encode("ascii"))
+        except (HdrCookieException, HdrLengthException, ValueError, zlib.error, IndexError) as error:
+            raise HistogramError(f"not a histogram: {text[:40]!r}") from error
         return histogram
 
     @classmethod

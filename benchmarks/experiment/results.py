@@ -118,13 +118,20 @@ def read(folder: Path) -> Run:
         header = _HEADER.validate_json(first)
     except ValidationError as error:
         raise ResultsError(f"{path}, line 1: not {SCHEMA} of version {VERSION}: {error.errors()[0]['msg']}") from error
-    results: list[Result] = []
+    try:
+        for kind in header.scenario.parts:
+            header.scenario.part(kind)
+    except (ValidationError, KeyError) as error:
+        raise ResultsError(f"{path}, line 1: the scenario isn't one that this release has") from error
+    results: dict[str, Result] = {}
     for number, line in enumerate(rest, start=2):
         try:
-            results.append(_RESULT.validate_json(line))
+            result = _RESULT.validate_json(line)
         except ValidationError as error:
             raise ResultsError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
-    return Run(header, results)
+        if results.setdefault(result.trial, result) is not result:
+            raise ResultsError(f"{path}, line {number}: trial {result.trial} stands there twice")
+    return Run(header, list(results.values()))
 
 
 def _shown(line: bytes) -> bytes:

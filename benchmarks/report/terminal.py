@@ -126,7 +126,7 @@ def _environment(environment: Environment) -> list[str]:
             f"clock {environment.clock_source}, {environment.kernel}"
         ),
         f"{environment.python}, event loop {environment.event_loop}; {environment.http}",
-        ", ".join(f"{name} {environment.packages[name]}" for name in packages),
+        ", ".join(f"{name} {environment.packages.get(name, 'unknown')}" for name in packages),
         f"{environment.connections}; congestion control {environment.sysctls['net.ipv4.tcp_congestion_control']}",
         f"boot {environment.boot_id}, {environment.time_namespace}",
     ]

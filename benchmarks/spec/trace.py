@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -76,16 +77,20 @@ def read_trace(path: Path, *, speed: float = 1.0, limit: int | None = None) -> T
     if not any(request.tokens for request in taken):
         raise TraceError(f"{path}: there is no request with a token in it; nothing to stream")
     start = taken[0].at_ns
-    requests = tuple(TracedRequest(round((at - start) / speed), tokens) for at, tokens in taken if tokens)
+    try:
+        requests = tuple(TracedRequest(round((at - start) / speed), tokens) for at, tokens in taken if tokens)
+    except OverflowError as error:
+        raise TraceError(f"{path}: at a speed of {speed:g} its requests never come") from error
     return Trace(file=str(path), requests=requests, skipped=len(taken) - len(requests), out_of_order=out_of_order)
 
 
-def _text(path: Path) -> TextIO:
+@contextmanager
+def _text(path: Path) -> Iterator[TextIO]:
+    """Open the file once: it may be a pipe."""
     with path.open("rb") as file:
-        packed = file.read(len(GZIP)) == GZIP
-    if packed:
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        packed = file.peek(len(GZIP))[: len(GZIP)] == GZIP
+        content = gzip.GzipFile(fileobj=file) if packed else file
+        yield io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
 
 
 def _columns(path: Path, header: list[str]) -> Mapping[str, int]:

@@ -23,6 +23,9 @@ MACHINE = 3
 
 def main() -> None:
     """Run the command; never returns."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started this: what is said goes nowhere
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the end)
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what the terminal's encoding lacks becomes a question mark

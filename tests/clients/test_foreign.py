@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -20,7 +22,7 @@ from streamlanes.clients import Options
 from streamlanes.clients.http import MAX_PROBLEM
 from streamlanes.clients.long_poll import MAX_ANSWER
 from streamlanes.clients.messages import Ended, Gap, Opened
-from streamlanes.producers.errors import ProtocolViolation, StreamError, UnknownStream
+from streamlanes.producers.errors import ProtocolViolation, RequestRejected, StreamError, StreamLost, UnknownStream
 from streamlanes.producers.events import Event, Outcome
 from streamlanes.producers.wire import LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from tests.clients.peers import (
@@ -136,6 +138,37 @@ async def test_a_byte_order_mark_is_no_part_of_the_stream(size: int) -> None:
 
     async with listening(answer) as base, CLIENTS[SSE].connect(f"{base}/sse/x", options=Options(attempts=1)) as stream:
         assert [event async for event in stream] == events
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("wire", HTTP)
+async def test_what_was_packed_unasked_is_not_unpacked_without_bounds(wire: Wire, status: int) -> None:
+    packed = gzip.compress(gzip.compress(b" " * (64 << 20), 9), 9)
+    fields = {"Content-Encoding": "gzip, gzip"}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(response_head(status, MEDIA_TYPES[wire], len(packed), fields) + packed)
+
+    tracemalloc.start()
+    try:
+        async with listening(answer) as base:
+            with pytest.raises(UnknownStream if status == 404 else ProtocolViolation):
+                await read(wire, f"{base}/x/y", Options(attempts=1))
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("status", "name"), [(503, "Retry-After"), (302, "Location")])
+async def test_a_field_that_a_proxy_has_said_again_is_the_first(status: int, name: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} X\r\n{name}: 2\r\n{name}: 3\r\nContent-Length: 0\r\n\r\n".encode())
+
+    async with listening(answer) as base:
+        with pytest.raises(StreamLost if status == 503 else RequestRejected):
+            await read(WEBSOCKET, f"{base}/ws/y", Options(attempts=1))
 
 
 async def test_patience_has_a_bound_and_can_be_seen() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,22 @@ def test_output_that_cannot_be_written_is_said_in_a_line(words: tuple[str, ...],
     finally:
         os.close(full)
     assert (done.returncode, done.stderr) == (3, b"streamlanes: No space left on device: standard output\n")
+
+
+@pytest.mark.parametrize("words", [("report", "RUN"), ("diff", "RUN", "RUN", "--anyway"), ("--version",)])
+def test_closed_output_is_no_failure(words: tuple[str, ...], folder: Path) -> None:
+    words = tuple(str(folder) if word == "RUN" else word for word in words)
+    done = streamlanes(*words, limits=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_is_no_histogram_is_said(tmp_path: Path) -> None:
+    results.create(tmp_path, header("sse"))
+    (only,) = run({"sse": 1.0}, rounds=1)
+    results.append(tmp_path, replace(only, histograms={"lag": "|`"}))
+    done = streamlanes("report", tmp_path)
+    assert done.returncode == 2
+    assert b"no results of a run: not a histogram" in done.stderr
 
 
 def test_a_reader_who_has_seen_enough_changes_nothing(folder: Path) -> None:

@@ -59,7 +59,10 @@ class Admission:
             await self._app(scope, receive, send)
             return
         metrics = self._service.metrics.lane(lane)
-        if wire == WEBSOCKET and scope["type"] == "http" and scope["method"] == "GET" and "/" not in stream:
+        if wire == WEBSOCKET and scope["type"] == "http" and "/" not in stream:
+            if scope["method"] != "GET":
+                await problem(405, "a WebSocket begins with a GET", headers={"Allow": "GET"})(scope, receive, send)
+                return
             metrics.dropped["no upgrade"] += 1
             await upgrade_needed(scope)(scope, receive, send)
             return

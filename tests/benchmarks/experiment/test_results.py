@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ def test_without_a_whole_trial_it_says_so(tmp_path: Path) -> None:
     path.write_bytes(whole + b'{"trial"')
     with pytest.raises(ResultsError, match="none of its trials had ended"):
         results.read_ended(tmp_path)
+
+
+def test_a_trial_stands_there_once(tmp_path: Path) -> None:
+    results.create(tmp_path, header("sse"))
+    (only,) = run({"sse": 1.0}, rounds=1)
+    results.append(tmp_path, only)
+    results.append(tmp_path, only)
+    with pytest.raises(ResultsError, match=f"line 3: trial {only.trial} stands there twice"):
+        results.read(tmp_path)
+
+
+def test_a_scenario_that_is_none_is_said(tmp_path: Path) -> None:
+    head = header("sse")
+    results.create(tmp_path, replace(head, scenario=replace(head.scenario, parts={"load": {"a": 1}})))
+    with pytest.raises(ResultsError, match="line 1: the scenario"):
+        results.read(tmp_path)
 
 
 def test_what_is_wrong_within_is_not_passed_over(tmp_path: Path) -> None:

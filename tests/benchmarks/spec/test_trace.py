@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,23 @@ def test_a_gzipped_trace_with_further_columns(tmp_path: Path) -> None:
     path.write_bytes(packed[:-9])
     with pytest.raises(TraceError, match="the gzipped file is damaged"):
         read_trace(path)
+
+
+def test_a_pipe_is_read_too(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = f"{HEADER}\n2024-05-10 00:00:00Z,1,5\n".encode()
+    with ThreadPoolExecutor(1) as pool:
+        for content in (text, gzip.compress(text)):
+            writing = pool.submit(pipe.write_bytes, content)
+            assert read_trace(pipe).requests == (TracedRequest(0, 5),)
+            writing.result(10)
+
+
+def test_a_speed_at_which_nothing_comes_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER, "2024-05-10 00:00:00Z,1,5", "2024-05-10 00:00:01Z,1,5")
+    with pytest.raises(TraceError, match=r"at a speed of .* its requests never come"):
+        read_trace(path, speed=1e-320)
 
 
 def test_last_line_without_end_and_other_column_order(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -105,6 +106,7 @@ def event(value: object, kind: str | None = None) -> bytes:
     return head + b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
+CHUNK = "chat.completion.chunk"
 BOOM = {"message": f"boom {KEY}"}
 
 
@@ -121,7 +123,18 @@ BOOM = {"message": f"boom {KEY}"}
             [event({"type": "error", "error": {"type": "overloaded_error"}})],
             "an error in mid-answer (overloaded_error)",
         ),
-        ([event({"detail": "quota"}), DONE], "isn't a completion's chunk"),
+        ([event({"detail": "quota"}), DONE], "an error in mid-answer"),
+        ([event({"choices": [], "error_code": 336, "error_msg": "x"}), DONE], "an error in mid-answer (336)"),
+        ([event({"usage": {}, "code": 500, "message": "boom"}), DONE], "an error in mid-answer (500)"),
+        ([event({"choices": None, "object": CHUNK, "base_resp": {"status_code": 1002}}), DONE], "in mid-answer"),
+        ([event({"object": CHUNK, "errors": [{"m": 1}]}), DONE], "an error in mid-answer"),
+        ([event({"choices": [], "message": "x"}, "Error"), DONE], "an error in mid-answer"),
+        ([event({"x": 1}, "exception"), DONE], "an error in mid-answer"),
+        ([event({"detail": "x"}, "ping"), DONE], "an error in mid-answer"),
+        ([event({"choices": [{"delta": {"error": {"code": 5}}}]}), DONE], "an error in mid-answer"),
+        ([event({"choices": [{"delta": {}, "finish_reason": {"type": "abort"}}]}), DONE], "an error in mid-answer"),
+        ([event({"choices": [{"delta": "a", "finish_reason": "stop"}]}), DONE], "of a shape that isn't"),
+        ([b'data: {"choices":[{"delta":{"content":' + b"[" * 450 + b"]" * 450 + b"}}]}\n\n"], "shape that isn't"),
         ([event({"choices": "none"}), DONE], "isn't a completion's chunk"),
         ([event({}), DONE], "isn't a completion's chunk"),
         ([event({"note": 1}, "notice"), DONE], "isn't a completion's chunk (an event of type notice)"),
@@ -164,6 +177,10 @@ async def test_an_answer_says_something_or_why_not(before: list[bytes]) -> None:
         {"delta": {"content": "Hello", "reasoning_content": "hm"}},
         {"text": "Hello", "logprobs": None},
         {"message": {"role": "assistant", "content": "Hello"}},
+        {"delta": {}, "message": {"content": "Hello"}},
+        {"text": "", "delta": {"content": "Hello"}},
+        {"text": None, "delta": {"content": "Hello"}},
+        {"index": None, "delta": {"content": "Hello"}},
     ],
 )
 async def test_text_of_every_shape_is_text(choice: dict[str, object]) -> None:
@@ -178,7 +195,25 @@ async def test_an_answer_that_is_told_once_more_as_a_whole_is_told_once() -> Non
         assert await asked(api) == [Item("a"), Item("b"), FINISH]
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e999", "NaN", "Infinity", "-Infinity"])
+async def test_messages_may_be_pieces() -> None:
+    pieces = [event({"choices": [{"message": {"content": text}}]}) for text in ("Hel", "lo")]
+    async with completions(answering(*pieces, DONE)) as api:
+        assert [item.value for item in await asked(api)][:2] == ["Hel", "lo"]
+
+
+@pytest.mark.parametrize("reason", ["", "null"])
+async def test_a_reason_that_says_nothing_is_none(reason: str) -> None:
+    async with completions(answering(chunk("a", finish_reason=reason))) as api:
+        assert await failure(api, told=["a"]) == "it ended in mid-answer"
+
+
+async def test_a_code_of_success_is_no_error() -> None:
+    fields: dict[str, Any] = {"code": 200, "msg": "success", "base_resp": {"status_code": 0}, "created": int("9" * 400)}
+    async with completions(answering(chunk("a", **fields), chunk(finish_reason="stop", **fields), DONE)) as api:
+        assert await asked(api) == [Item("a"), FINISH]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e400", "-1e999", "NaN", "Infinity", "-Infinity"])
 async def test_a_number_that_json_does_not_have_is_left_out(number: str) -> None:
     usage = b'{"prompt_tokens": 3, "cost": %s, "details": [{"x": %s, "y": 1}]}' % (number.encode(), number.encode())
     async with completions(answering(chunk("a"), b'data: {"choices": [], "usage": ' + usage + b"}\n\n", DONE)) as api:
