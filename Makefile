@@ -22,8 +22,8 @@ demo: $(READY) # one stream over several lanes side by side, in the browser
 compare: $(READY) # measure the four lanes and print a table, in a minute
 	$(RUN)streamlanes compare $(ARGS)
 
-test: $(READY) # all tests but the long ones; they wait half of the time, so four at a time, also on two CPUs
-	$(RUN)pytest --numprocesses=4 --dist=worksteal $(ARGS)
+test: $(READY) # all tests but the long ones; they wait half of the time, so three at a time, also on two CPUs
+	$(RUN)pytest --numprocesses=3 --dist=worksteal $(ARGS)
 
 test-lowest: $(READY) # the same with the lowest versions that pyproject.toml allows, but for what measures
 	$(RUN)uv venv --quiet --clear --python $(RUN)python build/lowest

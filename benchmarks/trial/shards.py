@@ -25,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PROGRESS_SECONDS: Final = 0.25
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 READY_SECONDS: Final = 60.0
 """Seconds that workers may take to start."""
 CONNECT_SECONDS: Final = 10.0
@@ -45,10 +46,13 @@ class Processes(Executor):
 
     def end(self) -> None:
         """End all workers, whatever they are doing."""
+        self._end(self._pool)
+
+    def _end(self, pool: ProcessPoolExecutor) -> None:
         # A shard that waits for its readers wouldn't hear that it is to stop.
         for process in set(multiprocessing.active_children()) - self._others:
             process.kill()
-        self._pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
     def renew(self) -> None:
         """Have others take the place of workers that died or hang."""
@@ -59,11 +63,31 @@ class Processes(Executor):
         context = multiprocessing.get_context("spawn")
         initargs = (os.getpid(), self._cpus, context.Barrier(self._count))
         pool = ProcessPoolExecutor(self._count, context, initializer=_settle_in, initargs=initargs)
-        with _hidden_main():
-            started = [pool.submit(_nothing) for _ in range(self._count)]
-        for ready in started:
-            ready.result()
+        try:
+            with _hidden_main(), _uninterrupted():
+                started = [pool.submit(_nothing) for _ in range(self._count)]
+            for ready in started:
+                ready.result()
+        except BaseException:
+            self._end(pool)
+            raise
         return pool
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM come when the block has ended.
+
+    A process whose start is broken off half-way belongs to nobody, and complains. It inherits this (see `_settle_in`).
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -94,6 +118,8 @@ def processes(count: int, cpus: Sequence[int] | None) -> Iterator[Executor]:
 def _settle_in(parent: int, cpus: Sequence[int] | None, together: Barrier) -> None:
     """Make a new worker end with its parent, keep to its CPUs, leave Ctrl-C to the parent, and wait for the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     # It was killed while this process began. A pool's worker holds both ends of the pipe that it waits on, and so would
     # never learn of it.
     if not die_with(parent):

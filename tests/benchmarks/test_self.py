@@ -76,12 +76,16 @@ class MachineBusyError(Exception):
     """A lane that bears its load many times over had no CPU to bear it with."""
 
 
-def latency_p50_ms(result: Result) -> float:
-    """Return it, of a lane far from its limits: only other programs can have held that up."""
+def latency_ms(result: Result) -> float:
+    """Return a latency's 20th percentile, of a lane far from its limits: only other programs can hold that up.
+
+    They do so by much more than what is to be seen, and so often that the median isn't the lane's.
+    """
     assert result.correctness.ok, result.correctness.faults()
     if result.overloaded:
         raise MachineBusyError(*(caveat.detail for caveat in result.caveats))
-    return result.figures["latency_p50_ms"]
+    (low,) = Histogram.decode(result.histograms["latency"]).percentiles([20])
+    return low / 1e6
 
 
 def two_of_three(attempt: Callable[[Path], None], folder: Path) -> None:
@@ -183,7 +187,7 @@ def test_a_lane_that_is_5_ms_later_comes_out_5_ms_later(site: Site, tmp_path: Pa
     def attempt(folder: Path) -> None:
         folder.mkdir()
         punctual, late = (measured(calm, site, folder / lane, lane) for lane in ("punctual", "late"))
-        difference = latency_p50_ms(late) - latency_p50_ms(punctual)
+        difference = latency_ms(late) - latency_ms(punctual)
         assert LATER * 1e3 - 1 < difference < LATER * 1e3 + 3.5  # timers are late, and never early
 
     two_of_three(attempt, tmp_path)

@@ -115,7 +115,7 @@ async def test_a_slow_way_up_is_charged_to_what_it_delays() -> None:
         await asyncio.sleep(0.03 if text == "1" else 0)
 
     with Alarm() as alarm:
-        messages = [(begin_ns, "1"), (begin_ns + 1_000_000, "2"), (begin_ns + 60_000_000, "3")]
+        messages = [(begin_ns, "1"), (begin_ns + 1_000_000, "2"), (begin_ns + 600_000_000, "3")]
         sender = Sender(url=NOWHERE, alarm=alarm, ready_ns=0, messages=messages, sends=sends)
         async with sending(sender, send):
             while not sender.has_sent_all:
