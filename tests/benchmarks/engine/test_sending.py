@@ -80,7 +80,8 @@ async def test_every_message_comes_back_once_and_as_it_was(tmp_path: Path, lane:
         assert [due - sends.due[0] for due in sends.due] == [n * interval for n in range(15)]
         for due, ready, sent, received in zip(sends.due, sends.ready, sends.sent, column.received, strict=True):
             assert due <= ready <= sent < received
-        assert engine.samples[0].at_ns <= sends.due[0]  # what came before was preparation
+        # What came before was preparation. Where other programs have the CPUs, the sample is late.
+        assert engine.samples[0].at_ns <= sends.due[0] + 200_000_000
         assert engine.samples[-1].at_ns >= column.received[-1]
 
 
