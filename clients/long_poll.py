@@ -9,7 +9,7 @@ from typing import Final
 from streamlanes.clients.address import Address
 from streamlanes.clients.http import answer, http_client
 from streamlanes.clients.jsonwire import Polled, decode_poll
-from streamlanes.clients.messages import Ended, Message, Opened, Ping, excerpt
+from streamlanes.clients.messages import Ended, Message, Opened, Ping, utf8
 from streamlanes.clients.options import DEFAULTS, Options
 from streamlanes.clients.sending import Posts
 from streamlanes.clients.stream import Client, EventStream
@@ -84,11 +84,7 @@ def messages(polled: Polled) -> Iterator[Message]:
 
 def decode(body: bytes) -> Polled:
     """Read the body of an answer. Raises ProtocolViolation."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise ProtocolViolation(f"{excerpt(body)} isn't UTF-8") from error
-    return decode_poll(text)
+    return decode_poll(utf8(body))
 
 
 CLIENT: Final[Client] = LongPollClient()

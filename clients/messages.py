@@ -168,6 +168,14 @@ def control(kind: str, fields: Fields) -> Message:
             raise ProtocolViolation(f"{kind!r:.80} isn't a control message; they are {known}")
 
 
+def utf8(text: bytes) -> str:
+    """Read text."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolViolation(f"{excerpt(text)} isn't UTF-8") from error
+
+
 def excerpt(text: str | bytes) -> str:
     """Show the beginning of what came."""
     return f"{text[:80]!r}" + ("…" if len(text) > 80 else "")

@@ -8,7 +8,7 @@ from typing import Final
 from streamlanes.clients.address import Address
 from streamlanes.clients.http import get_stream
 from streamlanes.clients.jsonwire import decode_message
-from streamlanes.clients.messages import Message, excerpt
+from streamlanes.clients.messages import Message, utf8
 from streamlanes.clients.options import DEFAULTS, Options
 from streamlanes.clients.sending import Posts
 from streamlanes.clients.stream import Client, EventStream
@@ -53,9 +53,12 @@ class Lines:
         Raises ProtocolViolation for a line that is longer than it may be.
         """
         *complete, rest = chunk.split(b"\n")
-        longest = max(map(len, (*complete, rest)))
+        lengths = [len(rest)]
+        if self._length + len(chunk) > self._longest:  # else no line can be too long
+            lengths = [len(part) for part in (*complete, rest)]
+            lengths[0] += self._length
         self._length = len(rest) if complete else self._length + len(rest)
-        if longest > self._longest or self._length > self._longest:
+        if max(lengths) > self._longest:
             raise ProtocolViolation(f"a line didn't end within {self._longest:,} bytes")
         if complete:
             complete[0] = b"".join((*self._begun, complete[0]))
@@ -67,11 +70,7 @@ class Lines:
 
 def decode(line: bytes) -> Message:
     """Return the message in a line. Raises ProtocolViolation."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise ProtocolViolation(f"{excerpt(line)} isn't UTF-8") from error
-    return decode_message(text)
+    return decode_message(utf8(line))
 
 
 CLIENT: Final[Client] = NDJSONClient()

@@ -133,7 +133,7 @@ class EventStream:
         try:
             while not self._opened:
                 await self._advance()
-        except BaseException:
+        except BaseException:  # a cancellation too: without the block nobody else would close it
             await self._disconnect()
             raise
         return self
@@ -166,7 +166,7 @@ class EventStream:
         message = await self._next_message()
         try:
             event = self._take(message)
-        except BaseException:
+        except BaseException:  # also what a caller's own function for gaps raises
             await self._disconnect()
             raise
         if isinstance(message, Opened):

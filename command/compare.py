@@ -27,12 +27,12 @@ from streamlanes.benchmarks.report.progress import watching
 from streamlanes.benchmarks.report.terminal import markdown, print_report
 from streamlanes.benchmarks.report.verdicts import compared
 from streamlanes.command.compare_options import headers_of, positive, settings_of, text_of, without_secrets
+from streamlanes.command.output import MACHINE
 from streamlanes.command.terminal import stdout
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 QUICK_ROUNDS = 3
 SUMMARY = "summary.md"
-MACHINE = 3
 TERMINATED = 143
 """128 + SIGTERM, as shells have it."""
 OPTIONS: Final = {

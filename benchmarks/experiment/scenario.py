@@ -132,7 +132,8 @@ def _read(path: Path, overrides: Mapping[str, Setting]) -> dict[str, object]:
 def _scenario_error(error: ErrorDetails, file: str, overridden: set[str], table: str = "") -> ScenarioError:
     location = [*([table] if table else []), *(str(part) for part in error["loc"])]
     key = ".".join(location)
-    fault = error["msg"].removeprefix("Value error, ")[:1].lower() + error["msg"][1:]
+    told = error["msg"].removeprefix("Value error, ")
+    fault = told[:1].lower() + told[1:]
     if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         known = _fields(table)
         fault = f"no such setting; there are {', '.join(known)}"

@@ -68,7 +68,7 @@ class Processes(Executor):
                 started = [pool.submit(_nothing) for _ in range(self._count)]
             for ready in started:
                 ready.result()
-        except BaseException:
+        except BaseException:  # an interrupt too: nobody has the pool yet who could end it
             self._end(pool)
             raise
         return pool

@@ -10,15 +10,13 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from streamlanes.command.cli import cli
-from streamlanes.command.output import discard_output
+from streamlanes.command.output import MACHINE, discard_output
 
 # Importing SciPy starts threads for linear algebra, of which there is none here: they cost as much CPU as all imports.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
-MACHINE = 3
-"""This machine can't do it: the disk is full, there are too few open files. The message says what would help."""
 
 
 def main() -> None:

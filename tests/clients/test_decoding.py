@@ -191,3 +191,16 @@ async def test_and_events_of_sse(block: bytes) -> None:
 def test_a_poll_whose_cursor_is_not_its_last_events_is_wrong() -> None:
     with pytest.raises(ProtocolViolation):
         list(long_poll.messages(Polled((Received(EPOCH, Event(1, "message", "1")),), at(2), None)))
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9])
+def test_a_line_may_be_so_long_and_no_longer_however_it_is_cut(cut: int) -> None:
+    line = b"x" * 10 + b"\n"
+    for longest in (10, 9):
+        lines = ndjson.Lines(longest)
+        lines.feed(b"a\n" + line[:cut])
+        if longest == 10:
+            assert lines.feed(line[cut:] + b"b\n") == [b"x" * 10, b"b"]
+        else:
+            with pytest.raises(ProtocolViolation):
+                lines.feed(line[cut:])
