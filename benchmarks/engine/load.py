@@ -87,6 +87,7 @@ class ShardLoad:
                     await self._again(task, started_ns, give_up)
         finally:
             sampling.cancel()
+            await asyncio.wait([sampling])  # it ends with this, whose it is
         samples.append(self._sample())
         return Engine(
             boot_id=clocks.boot_id(),
