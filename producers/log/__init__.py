@@ -1,5 +1,4 @@
 """The event log: items go in by `append`, events come out by `read`.
 
-`event_log` is the protocol, `memory` keeps events in the process, `deadlines` ends its waits. Imports the
-producers' values and errors.
+`event_log` is the protocol, `memory` keeps events in the process. Imports the producers' values and errors.
 """

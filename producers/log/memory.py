@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from streamlanes.producers.errors import CursorExpired, EventTooLarge, StreamEnded, UnknownStream
 from streamlanes.producers.events import After, Cursor, Event, Item, Outcome, check_type, encode_json
-from streamlanes.producers.log.deadlines import Deadlines
 from streamlanes.producers.log.event_log import Batch, EventLog, Retention, StreamInfo
+from streamlanes.producers.timer_wheel import TimerWheel
 
 TOMBSTONE_SECONDS: Final = 60.0
 
@@ -37,7 +37,7 @@ class MemoryLog:
         self._epochs = epochs
         self._streams: dict[str, _Stream] = {}
         self._tombstones: deque[tuple[float, str, _Stream]] = deque()
-        self._deadlines = Deadlines()
+        self._deadlines = TimerWheel(_complete)
 
     async def create(self, stream: str, retention: Retention) -> Cursor:
         replaced = self._streams.get(stream)
@@ -59,12 +59,12 @@ class MemoryLog:
             return batch
         waiter = asyncio.get_running_loop().create_future()
         found.waiters.add(waiter)
-        bucket = self._deadlines.add(waiter, wait)
+        slot = self._deadlines.add(waiter, wait)
         try:
             await waiter
         finally:
             found.waiters.discard(waiter)
-            self._deadlines.discard(waiter, bucket)
+            self._deadlines.discard(waiter, slot)
         return found.take(cursor, limit, max_bytes)
 
     async def wake(self, stream: str) -> None:
@@ -102,6 +102,11 @@ class MemoryLog:
             _, name, stream = self._tombstones.popleft()
             if self._streams.get(name) is stream:
                 del self._streams[name]
+
+
+def _complete(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class _Stream:
@@ -237,8 +242,7 @@ class _Stream:
 
     def wake(self) -> None:
         for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _complete(waiter)
         self.waiters.clear()
 
 

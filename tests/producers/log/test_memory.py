@@ -135,7 +135,7 @@ async def test_a_cancelled_reader_leaves_nothing_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reader
     assert not log._streams["s"].waiters
-    assert not log._deadlines._buckets
+    assert not log._deadlines._slots
 
 
 async def test_retention_by_count_tells_what_is_gone() -> None:
