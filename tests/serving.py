@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from streamlanes.contract.serving import running
+from streamlanes.transports import StreamService
 
 
 @asynccontextmanager
@@ -49,3 +50,13 @@ def serve_process(*arguments: str, env: Mapping[str, str] | None = None) -> Iter
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=10)
+
+
+@contextmanager
+def reading(service: StreamService, stream: str, *, lingering: float = 0.0) -> Iterator[None]:
+    """Count a reader of *stream* while the block runs."""
+    leave = service.enter(stream, lingering=lingering)
+    try:
+        yield
+    finally:
+        leave()

@@ -1,11 +1,14 @@
-"""The loop of the streaming lanes: read, frame, and say what a reader must know besides the events."""
+"""What the streaming lanes have in common, and a read loop for each reader of those that have no writer (`writing/`).
+
+The loop reads, frames, and says what a reader must know besides the events.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from streamlanes.producers.errors import CursorExpired, UnknownStream
 from streamlanes.producers.events import After, Cursor
@@ -17,6 +20,16 @@ T = TypeVar("T")
 
 FIRST_HEARTBEAT: Final = (0.5, 1.0)
 """The first wait is a random part of the heartbeat, so that readers that came together don't stay together."""
+
+
+class Opening(NamedTuple):
+    """Where a reading begins."""
+
+    stream: str
+    first: Batch
+    """What is there already."""
+    gap: CursorExpired | None = None
+    """What the reader has missed before, if it is to be told in the stream."""
 
 
 class StreamingLane(Generic[T]):
@@ -44,7 +57,7 @@ class StreamingLane(Generic[T]):
         """
         return await self.service.read(stream, after, limit=READ_EVENTS, max_bytes=READ_BYTES, wait=0)
 
-    def follow(self, stream: str, first: Batch, *, gap: CursorExpired | None = None) -> Follower[T]:
+    def follow(self, stream: str, first: Batch, gap: CursorExpired | None = None) -> Follower[T]:
         """Return a stream from *first* on; with *gap*, it tells first what the reader has missed before."""
         return Follower(self, stream, first, gap)
 

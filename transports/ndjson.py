@@ -15,12 +15,15 @@ from streamlanes.producers.characters import WholeCharacters
 from streamlanes.producers.events import parse_after
 from streamlanes.producers.wire import NDJSON, Wire
 from streamlanes.transports.accept import prefers
-from streamlanes.transports.follow import StreamingLane
+from streamlanes.transports.follow import Opening, StreamingLane
 from streamlanes.transports.framing import CutShort, NDJSONFraming, PlainTextFraming
+from streamlanes.transports.packing import BODY
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
+from streamlanes.transports.writing.serving import WrittenResponse
+from streamlanes.transports.writing.writer import Writers
 
 LINES: Final = "application/x-ndjson"
 
@@ -35,6 +38,7 @@ class NDJSONLane:
     def router(self, service: StreamService) -> APIRouter:
         router = APIRouter(route_class=ProblemRoute)
         lines = StreamingLane(service, self.name, NDJSONFraming())
+        writers = Writers(lines, BODY)
         text = StreamingLane(service, self.name, PlainTextFraming())
 
         @router.get(
@@ -56,9 +60,8 @@ class NDJSONLane:
             place = parse_after(after)
             if plain:
                 written = text.follow(stream, await text.open(stream, place)).frames()
-                return LinesResponse(_characters(written), media_type="text/plain")
-            frames = lines.follow(stream, await lines.open(stream, place)).frames()
-            return LinesResponse(frames, media_type=LINES)
+                return TextResponse(_characters(written))
+            return WrittenResponse(writers, Opening(stream, await lines.open(stream, place)), LINES)
 
         return router
 
@@ -71,17 +74,18 @@ async def _characters(texts: AsyncGenerator[str, None]) -> AsyncGenerator[bytes,
     yield whole.end().encode()
 
 
-class LinesResponse(StreamingResponse):
+class TextResponse(StreamingResponse):
     """A streaming response that closes its generator, and that ends without the final chunk after a CutShort."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], media_type: str) -> None:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(frames, media_type=media_type, headers=headers)
-        self._frames = frames
+    def __init__(self, texts: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
+            texts, media_type="text/plain", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        self._texts = texts
 
     async def stream_response(self, send: Send) -> None:
-        """Send the frames until they end or the client leaves."""
-        async with aclosing(self._frames):
+        """Send the texts until they end or the client leaves."""
+        async with aclosing(self._texts):
             try:
                 await super().stream_response(send)
             except CutShort:

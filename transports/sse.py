@@ -1,4 +1,4 @@
-"""Lane `sse`: server-sent events, on sse-starlette."""
+"""Lane `sse`: server-sent events."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Header, Request, Response
-from sse_starlette import EventSourceResponse
 
 from streamlanes.producers.errors import CursorExpired
 from streamlanes.producers.events import JSON, After, Cursor, parse_after
 from streamlanes.producers.wire import SSE, SSE_END_SUFFIX, Wire
 from streamlanes.transports.accept import is_event_source
-from streamlanes.transports.follow import Follower, StreamingLane
+from streamlanes.transports.follow import Opening, StreamingLane
 from streamlanes.transports.framing import SSEFraming
+from streamlanes.transports.packing import BODY
 from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
+from streamlanes.transports.writing.serving import WrittenResponse
+from streamlanes.transports.writing.writer import Writers
 
 T = TypeVar("T")
 
@@ -45,17 +47,16 @@ class SSELane:
 
     def router(self, service: StreamService) -> APIRouter:
         lane = StreamingLane(service, self.name, SSEFraming())
+        writers = Writers(lane, BODY)
+
+        def respond(opening: Opening) -> Response:
+            return WrittenResponse(writers, opening, "text/event-stream")
+
         told = "The events, from `stream-open` to `stream-end`."
-        return sse_router(lane, "Read a stream as server-sent events", told, _response)
+        return sse_router(lane, "Read a stream as server-sent events", told, respond)
 
 
-def _response(follower: Follower[bytes]) -> Response:
-    return EventSourceResponse(follower.frames(), ping=0)  # heartbeats come from the read loop
-
-
-def sse_router(
-    lane: StreamingLane[T], summary: str, told: str, respond: Callable[[Follower[T]], Response]
-) -> APIRouter:
+def sse_router(lane: StreamingLane[T], summary: str, told: str, respond: Callable[[Opening], Response]) -> APIRouter:
     """Return the route of a lane of server-sent events, with *summary* and *told*, of its answer, for OpenAPI."""
     router = APIRouter(route_class=ProblemRoute)
 
@@ -73,18 +74,18 @@ def sse_router(
     async def stream_events(
         request: Request, stream: StreamParameter, after: AfterParameter = "start", last_event_id: LastEventId = None
     ) -> Response:
-        follower = await resumed(lane, request, stream, after, last_event_id)
-        if follower is None:
+        opening = await resumed(lane, request, stream, after, last_event_id)
+        if opening is None:
             return Response(status_code=204)  # the one status that stops an EventSource without an error
-        return respond(follower)
+        return respond(opening)
 
     return router
 
 
 async def resumed(
     lane: StreamingLane[T], request: Request, stream: str, after: str, last_event_id: str | None
-) -> Follower[T] | None:
-    """Return a reading of *stream* from where its reader wants it, or None for one that has seen the end.
+) -> Opening | None:
+    """Return where a reading of *stream* begins, as its reader wants it, or None for one that has seen the end.
 
     Raises InvalidCursor, UnknownStream, and CursorExpired, but an EventSource is told of the gap in the stream.
     """
@@ -100,7 +101,7 @@ async def resumed(
             raise
         gap = expired
         first = await lane.open(stream, expired.oldest)
-    return lane.follow(stream, first, gap=gap)
+    return Opening(stream, first, gap)
 
 
 def _resume_from(after: str, last_event_id: str | None) -> tuple[After, bool]:

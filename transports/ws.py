@@ -1,14 +1,14 @@
-"""Lane `ws`: WebSocket, on Starlette's."""
+"""Lane `ws`: WebSocket."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
-import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from streamlanes.producers.errors import CursorExpired, InvalidCursor, InvalidItem, StreamError, UnknownStream
@@ -16,14 +16,14 @@ from streamlanes.producers.events import JSON, parse_after
 from streamlanes.producers.inbox import parse_json
 from streamlanes.producers.wire import REFUSED, WEBSOCKET, WS_BAD_PARAMETERS, WS_CURSOR_EXPIRED, WS_UNKNOWN, Wire
 from streamlanes.transports.door.authorization import selected_subprotocol
-from streamlanes.transports.follow import Follower, StreamingLane
+from streamlanes.transports.follow import Opening, StreamingLane
 from streamlanes.transports.framing import WebSocketFraming, close_reason, control_text
+from streamlanes.transports.packing import MESSAGES
 from streamlanes.transports.problems import expired_fields
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
-
-ENDED: Final = 1000
-GOING_AWAY: Final = 1001
+from streamlanes.transports.writing.serving import serve
+from streamlanes.transports.writing.writer import Writers
 
 T = TypeVar("T")
 
@@ -36,35 +36,42 @@ class WebSocketLane:
     wire: Wire = WEBSOCKET
 
     def router(self, service: StreamService) -> APIRouter:
-        return websocket_router(StreamingLane(service, self.name, WebSocketFraming()), _talk)
+        lane = StreamingLane(service, self.name, WebSocketFraming())
+        writers = Writers(lane, MESSAGES, partial(take_in, service))
+
+        async def talk(websocket: WebSocket, opening: Opening) -> None:
+            # Not WebSocket's own methods, which check what our own order of messages can't get wrong.
+            await serve(writers, opening, websocket.scope, websocket._receive, websocket._send)  # noqa: SLF001
+
+        return websocket_router(lane, talk)
 
 
-Talk: TypeAlias = Callable[[WebSocket, StreamService, str, Follower[T]], Awaitable[None]]
+Talk: TypeAlias = Callable[[WebSocket, Opening], Awaitable[None]]
 """Serve a socket that has been accepted, until the stream has ended or the client left."""
 
 
-def websocket_router(lane: StreamingLane[T], talk: Talk[T]) -> APIRouter:
+def websocket_router(lane: StreamingLane[T], talk: Talk) -> APIRouter:
     """Return the route of a lane of WebSockets."""
     router = APIRouter()
 
     @router.websocket(f"/{lane.name}/{{stream}}", name=lane.name)
     async def stream_events(websocket: WebSocket, stream: str) -> None:
         with suppress(WebSocketDisconnect):  # the client may leave at any moment
-            follower = await accepted(lane, websocket, stream)
-            if follower is not None:
-                await talk(websocket, lane.service, stream, follower)
+            opening = await accepted(lane, websocket, stream)
+            if opening is not None:
+                await talk(websocket, opening)
 
     return router
 
 
-async def accepted(lane: StreamingLane[T], websocket: WebSocket, stream: str) -> Follower[T] | None:
-    """Accept the handshake, and return a reading of *stream* from where its reader wants it.
+async def accepted(lane: StreamingLane[T], websocket: WebSocket, stream: str) -> Opening | None:
+    """Accept the handshake, and return where a reading of *stream* begins, as its reader wants it.
 
     None: there can't be any; the socket is closed, with the code that says why. Raises WebSocketDisconnect.
     """
     await websocket.accept(selected_subprotocol(websocket))
     try:
-        first = await lane.open(stream, parse_after(websocket.query_params.get("after", "start")))
+        return Opening(stream, await lane.open(stream, parse_after(websocket.query_params.get("after", "start"))))
     except InvalidCursor as error:
         await close(websocket, WS_BAD_PARAMETERS, close_reason(str(error)))
     except UnknownStream as error:
@@ -72,56 +79,31 @@ async def accepted(lane: StreamingLane[T], websocket: WebSocket, stream: str) ->
     except CursorExpired as error:
         reason = json.dumps(expired_fields(error), separators=(",", ":"))
         await close(websocket, WS_CURSOR_EXPIRED, reason)
-    else:
-        return lane.follow(stream, first)
     return None
-
-
-async def _talk(websocket: WebSocket, service: StreamService, stream: str, follower: Follower[tuple[str, ...]]) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listen, websocket, service, stream, tasks.cancel_scope)
-        with suppress(WebSocketDisconnect):  # the client may leave while we are sending
-            async with aclosing(follower.frames()) as frames:
-                async for texts in frames:
-                    for text in texts:
-                        await send(websocket, text)
-            await close(websocket, ENDED if follower.ended else GOING_AWAY)
-        tasks.cancel_scope.cancel()
-
-
-async def listen(websocket: WebSocket, service: StreamService, stream: str, reader: anyio.CancelScope) -> None:
-    """Take what the client sends, and end the reader when its client leaves.
-
-    Always, whatever the stream does: a socket that nobody reads from would never tell.
-    """
-    with suppress(WebSocketDisconnect):
-        while (message := await websocket.receive())["type"] != "websocket.disconnect":
-            try:
-                service.send(stream, parse_message(message, service.settings.max_message_bytes))
-            except StreamError as error:
-                await send(websocket, control_text(REFUSED, {"reason": str(error)}))
-    reader.cancel()
-
-
-async def send(websocket: WebSocket, text: str) -> None:
-    """Send a text frame. Raises WebSocketDisconnect."""
-    with _disconnects():
-        await websocket.send({"type": "websocket.send", "text": text})
 
 
 async def close(websocket: WebSocket, code: int, reason: str | None = None) -> None:
     """Close, and say why. Raises WebSocketDisconnect."""
-    with _disconnects():
+    with disconnects():
         await websocket.close(code, reason)
 
 
 @contextmanager
-def _disconnects() -> Iterator[None]:
+def disconnects() -> Iterator[None]:
     """Translate what is raised once the server has closed a socket by itself, for frames that break the protocol."""
     try:
         yield
     except RuntimeError as error:
         raise WebSocketDisconnect(1006) from error
+
+
+def take_in(service: StreamService, stream: str, message: Mapping[str, object]) -> tuple[str, ...] | None:
+    """Pass on what a client has sent to its session's producer; returns the answer where that isn't taken."""
+    try:
+        service.send(stream, parse_message(message, service.settings.max_message_bytes))
+    except StreamError as error:
+        return (control_text(REFUSED, {"reason": str(error)}),)
+    return None
 
 
 def parse_message(message: Mapping[str, object], max_bytes: int) -> JSON:

@@ -26,11 +26,9 @@ from pydantic import ValidationError
 
 from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.servers.http import (
-    LAST_CHUNK,
     STREAM_HEAD,
     Connection,
     Request,
-    chunk,
     listening,
     terminated,
 )
@@ -43,6 +41,7 @@ from streamlanes.producers.pacing.pump import pump
 from streamlanes.producers.producer import Context
 from streamlanes.producers.wire import HEARTBEAT
 from streamlanes.transports.framing import SSEFraming
+from streamlanes.transports.packing import LAST_CHUNK, chunk
 
 LANE: Final = "floor"
 PRODUCERS: Final = {producer.name: producer for producer in (ticker.PRODUCER, tokens.PRODUCER)}

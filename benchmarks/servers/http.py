@@ -17,7 +17,6 @@ HEAD_END: Final = b"\r\n\r\n"
 STREAM_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n"
 )
-LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
@@ -90,11 +89,6 @@ def response(status: str, body: bytes) -> bytes:
     """Return a whole response of JSON."""
     head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-def chunk(content: bytes) -> bytes:
-    """Return *content*, of a byte at least, as a chunk."""
-    return b"%x\r\n%b\r\n" % (len(content), content)
 
 
 @asynccontextmanager

@@ -22,11 +22,9 @@ from urllib.parse import parse_qs
 
 from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.servers.http import (
-    LAST_CHUNK,
     STREAM_HEAD,
     Connection,
     Request,
-    chunk,
     listening,
     response,
     terminated,
@@ -37,6 +35,7 @@ from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.producer import Context
 from streamlanes.producers.wire import HEARTBEAT, LONG_POLL, NDJSON, SSE, WEBSOCKET, Wire
 from streamlanes.transports.framing import NDJSONFraming, SSEFraming, WebSocketFraming, poll_body, poll_events
+from streamlanes.transports.packing import LAST_CHUNK, chunk, text_frames
 
 LANES: Final[Mapping[str, Wire]] = {"sse": SSE, "ws": WEBSOCKET, "ndjson": NDJSON, "poll": LONG_POLL}
 STREAM: Final = "prefilled"
@@ -82,7 +81,7 @@ async def prepare(events: int, size: int, poll_limit: int) -> Prepared:
         *messages.events(EPOCH, made),
         *messages.end(end, Outcome.COMPLETED),
     ]
-    streams["ws"] = b"".join(_frame(text.encode()) for text in frames) + _NORMAL_CLOSE
+    streams["ws"] = text_frames(frames) + _NORMAL_CLOSE
     return Prepared(events, streams, _polls(made, poll_limit))
 
 
@@ -95,16 +94,6 @@ def _polls(events: Sequence[Event], limit: int) -> dict[str, bytes]:
         body = poll_body(poll_events(EPOCH, some), Batch(tuple(some), cursor, outcome))
         polls[str(Cursor(EPOCH, place)) if place else "start"] = response("200 OK", body)
     return polls
-
-
-def _frame(message: bytes) -> bytes:
-    """Return *message* as a text frame of a server's (RFC 6455 §5.2)."""
-    length = len(message)
-    if length < 126:
-        return b"\x81" + bytes((length,)) + message
-    if length < 65_536:
-        return b"\x81\x7e" + length.to_bytes(2, "big") + message
-    return b"\x81\x7f" + length.to_bytes(8, "big") + message
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import re
 import sys
 from collections import defaultdict
 
-from streamlanes.benchmarks.servers.http import STREAM_HEAD, Connection, Request, chunk, listening, response, terminated
+from streamlanes.benchmarks.servers.http import STREAM_HEAD, Connection, Request, listening, response, terminated
+from streamlanes.transports.packing import chunk
 
 PLACE = 40
 """The event that is lost, repeated, swapped with the next one, or changed."""

@@ -26,6 +26,7 @@ from streamlanes.transports import Settings, StreamService, Transport, discover
 from tests.browser.driver import BrowserStream, call, read
 from tests.guarantees.test_send import deaf
 from tests.guarantees.world import told
+from tests.serving import reading
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -219,7 +220,7 @@ async def test_a_full_server_is_waited_for(page: Page, origin: str, transport: T
     async with world(origin, max_readers=1) as here:
         session = await here.started([Item(1)])
         link = here.link(transport, session)
-        with here.service.reading(session):
+        with reading(here.service, session):
             waiting = await call(page, "open", link, chosen(transport), "waiting")
             await call(page, "close", waiting["reader"])
         # The seconds that the server asked for, which a WebSocket isn't told of, on top of half of the bound.

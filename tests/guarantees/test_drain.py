@@ -25,7 +25,7 @@ from streamlanes.producers.wire import LONG_POLL
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 from streamlanes.transports.server.uvicorn_server import server
 from tests.guarantees.readers import address, connect, ends_at, request, until
-from tests.serving import serve_process, serving_app
+from tests.serving import reading, serve_process, serving_app
 
 TRANSPORTS = discover()
 NEWS = ("--stream", "news=ticker,rate=2")
@@ -298,7 +298,7 @@ async def test_readers_are_sent_away_in_the_words_of_their_wire(transport: Trans
 async def test_two_drains_end_at_the_earlier_time() -> None:
     async with StreamService(producers=sources()) as service:
         await service.start("silent", {})
-        with service.reading("none"):
+        with reading(service, "none"):
             begin = time.monotonic()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(service.drain(0.2))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from streamlanes.contract.sources import sources
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport
-from streamlanes.transports.server.protocols import MAX_HEAD, MAX_PIPELINED
+from streamlanes.transports.server.httptools_protocol import MAX_HEAD, MAX_PIPELINED
 from tests.guarantees.test_fuzz_websocket import Errors
 from tests.guarantees.wires import connected, get, read_request, reply, rest, served, start, tasks, until
 from tests.serving import serve_process
@@ -147,7 +147,7 @@ async def test_nothing_endless_is_kept(what: str) -> None:
 
 
 async def test_half_a_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamlanes.transports.server.protocols.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("streamlanes.transports.server.httptools_protocol.HEAD_SECONDS", 0.1)
     async with served(new_service()) as (url, http):
         for begin in (b"", b"GET / HT", get("/healthz") + b"GET / HT"):
             async with connected(url, begin) as (reader, _):

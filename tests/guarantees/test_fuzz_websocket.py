@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamlanes.contract.sources import sources
+from streamlanes.producers.errors import UnknownStream
 from streamlanes.transports import Settings, SharedStream, StreamService
 from tests.guarantees.readers import connect
 from tests.guarantees.wires import UPGRADE, connected, frame, get, rest, served, start, status_of, tasks, until
@@ -154,7 +155,9 @@ async def test_many_small_fragments_and_pings_take_no_memory() -> None:
     assert not service.connections
 
 
-async def test_many_small_messages_of_one_who_does_not_read_take_little_memory() -> None:
+async def test_many_small_messages_of_one_who_does_not_read_take_little_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One read brings 40,000 of them; taken apart, they are more than a hundred times its size."""
     backlog = SharedStream(name="a", producer="ticker", params={"arrivals": "at-once", "count": 2000, "size": 4096})
     service = StreamService(shared=[backlog])
@@ -162,14 +165,26 @@ async def test_many_small_messages_of_one_who_does_not_read_take_little_memory()
     async with served(service) as (url, _), AsyncExitStack() as stack:
         sock = stack.enter_context(connect(url, HANDSHAKE))
         sock.setblocking(False)
-        await until(lambda: {connection._sending for connection in service.connections} == {1})  # and will be for ever
+        await until(lambda: any(connection.blocked_since for connection in service.connections))  # and will be for ever
+        refused = 0
+
+        def refuse(_: str, __: object) -> None:
+            nonlocal refused
+            refused += 1
+            raise UnknownStream("as ever")
+
+        monkeypatch.setattr(service, "send", refuse)
         tracemalloc.start()
         stack.callback(tracemalloc.stop)
         held, _ = tracemalloc.get_traced_memory()
         flooding = asyncio.create_task(asyncio.get_running_loop().sock_sendall(sock, flood))
-        await until(lambda: {connection._sending for connection in service.connections} == {2})
+        before = -1
+        while before < refused:  # until no more are taken in
+            before = refused
+            await asyncio.sleep(0.3)
         _, most = tracemalloc.get_traced_memory()
         flooding.cancel()
+        assert 0 < refused < 10_000
         assert most - held < 2_000_000
     assert not service.connections
 

@@ -19,6 +19,7 @@ from streamlanes.producers.log.memory import TOMBSTONE_SECONDS, MemoryLog
 from streamlanes.producers.producer import Context, Producer
 from streamlanes.transports import Settings, StreamService, Transport, discover
 from streamlanes.transports.door.admission import POLL_PRESENCE
+from tests.serving import reading
 
 TRANSPORTS = discover()
 TTL = 300.0
@@ -69,8 +70,8 @@ async def outcome(service: StreamService, stream: str) -> Outcome | None:
 async def test_the_time_to_live_counts_from_the_last_readers_leaving(service: StreamService, clock: Clock) -> None:
     session = await service.start("silent", {})
     clock.now += TTL - 1
-    with service.reading(session.id):
-        with service.reading(session.id):
+    with reading(service, session.id):
+        with reading(service, session.id):
             clock.now += 10 * TTL
         clock.now += 10 * TTL
         await sweep(service)
@@ -117,7 +118,7 @@ async def test_a_producer_that_works_for_nobody_is_stopped_and_its_events_are_ke
 ) -> None:
     session = await service.start("fed", {}, stop_when_unread=10)
     fed.queue.put_nowait("kept")
-    with service.reading(session.id):
+    with reading(service, session.id):
         await service.read(session.id, "start", limit=1, max_bytes=99, wait=AT_ONCE)
     clock.now += 9
     await sweep(service)
@@ -142,7 +143,7 @@ async def test_a_producer_nobody_asked_to_stop_goes_on_and_so_does_one_that_was_
 ) -> None:
     patient = await service.start("silent", {})
     unread = await service.start("silent", {}, stop_when_unread=1)
-    with service.reading(patient.id):
+    with reading(service, patient.id):
         pass
     clock.now += TTL - 1
     await sweep(service)
@@ -180,13 +181,13 @@ async def test_what_is_appended_after_the_last_client_left_is_counted(
         return float(found[1])
 
     assert await appended(2) == 0  # nobody has come yet
-    with service.reading(session.id, lingering=30):
+    with reading(service, session.id, lingering=30):
         assert await appended(3) == 0
     clock.now += 29  # a poll between two questions
     assert await appended(4) == 0
     clock.now += 1
     assert await appended(5) == 5
-    with service.reading(session.id):
+    with reading(service, session.id):
         assert await appended(1) == 5
 
 
@@ -250,14 +251,14 @@ async def test_a_producer_that_does_not_stop_well_harms_no_other(end: str, goes_
         other = await service.start("silent", {})
         session = await service.start("bad", {}, stop_when_unread=0)
         await waits.wait()
-        with service.reading(other.id):
+        with reading(service, other.id):
             if end == "deleted":
                 await service.delete(session.id)
             elif end == "abandoned":
                 clock.now += TTL
                 await sweep(service)
             else:
-                with service.reading(session.id):
+                with reading(service, session.id):
                     pass
                 await sweep(service)
             assert session.task is not None

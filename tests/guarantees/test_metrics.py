@@ -104,7 +104,7 @@ def test_a_batch_costs_next_to_nothing() -> None:
     lane = LaneMetrics()
     began = time.perf_counter()
     for n in range(10_000):
-        lane.observe(n / 5000)
+        lane.observe(n / 5000, 1)
     assert (time.perf_counter() - began) / 10_000 < 10e-6
     assert sum(lane.latencies) == 10_000
 

@@ -27,7 +27,10 @@ ORDER = {
         *("machine", "spec", "relay", "engine", "servers", "trial", "external", "analysis", "kinds", "experiment"),
         "report",
     ),
-    "transports": ("problems", "framing", "parameters", "accept", "service", "door", "", "server"),
+    "transports": (
+        *("problems", "framing", "packing", "outlet", "parameters", "accept", "service", "door", "follow", "writing"),
+        *("", "server"),
+    ),
     "producers": ("", "log", "pacing", "upstream"),
 }
 """Within a package, from what imports least to what imports most; "" is all that isn't named."""

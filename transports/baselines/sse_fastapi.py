@@ -41,11 +41,11 @@ class FastAPISSELane:
             after: AfterParameter = "start",
             last_event_id: LastEventId = None,
         ) -> AsyncGenerator[AsyncGenerator[Messages, None], None]:
-            follower = await resumed(lane, request, stream, after, last_event_id)
-            if follower is None:
+            opening = await resumed(lane, request, stream, after, last_event_id)
+            if opening is None:
                 raise _HasSeenTheEnd
             response.headers["Cache-Control"] = "no-store"  # beside FastAPI's no-cache
-            async with aclosing(follower.frames()) as pending:
+            async with aclosing(lane.follow(*opening).frames()) as pending:
                 yield pending
 
         @router.get(

@@ -11,8 +11,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from streamlanes.producers.events import encode_json
 from streamlanes.producers.wire import SSE, Wire
-from streamlanes.transports.baselines.messages import MessageFraming, Messages, ReaderQueue
-from streamlanes.transports.follow import Follower, StreamingLane
+from streamlanes.transports.baselines.messages import MessageFraming, ReaderQueue
+from streamlanes.transports.follow import Opening, StreamingLane
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.sse import sse_router
 from streamlanes.transports.transport import Transport
@@ -27,16 +27,15 @@ class UsualSSELane:
 
     def router(self, service: StreamService) -> APIRouter:
         lane = StreamingLane(service, self.name, MessageFraming())
-        return sse_router(
-            lane, "Read a stream as server-sent events, sent as most services do", "As on `sse`.", _response
-        )
 
+        def respond(opening: Opening) -> Response:
+            queue = ReaderQueue(lane.follow(*opening))
+            # The library runs `fill` in the response's own task group. Its ping is off: ours are told by the read loop,
+            # on every lane alike, so that idle readers compare.
+            return EventSourceResponse(_events(queue), data_sender_callable=queue.fill, ping=0)
 
-def _response(follower: Follower[Messages]) -> Response:
-    queue = ReaderQueue(follower)
-    # The library runs `fill` in the response's own task group. Its ping is off: ours are told by the read loop, on
-    # every lane alike, so that idle readers compare.
-    return EventSourceResponse(_events(queue), data_sender_callable=queue.fill, ping=0)
+        summary = "Read a stream as server-sent events, sent as most services do"
+        return sse_router(lane, summary, "As on `sse`.", respond)
 
 
 async def _events(queue: ReaderQueue) -> AsyncGenerator[ServerSentEvent, None]:

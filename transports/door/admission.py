@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -20,8 +20,7 @@ from streamlanes.transports.door.authorization import selected_subprotocol
 from streamlanes.transports.door.outgoing import live
 from streamlanes.transports.framing import close_reason, retry_field
 from streamlanes.transports.problems import problem, refusal
-from streamlanes.transports.service.connection import Connection
-from streamlanes.transports.service.metrics import LaneMetrics
+from streamlanes.transports.service.connection import CONNECTION, Connection
 from streamlanes.transports.service.readers import RETRY_SECONDS
 from streamlanes.transports.service.service import NOT_RUNNING, StreamService
 
@@ -66,18 +65,40 @@ class Admission:
             metrics.dropped["no upgrade"] += 1
             await upgrade_needed(scope)(scope, receive, send)
             return
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(
-                    self._service.reading(stream, lingering=POLL_PRESENCE if wire == LONG_POLL else 0.0)
-                )
-            except Refused as refused:
-                reason = "draining" if refused.status == 503 else "limit"
-                metrics.dropped[reason] += 1
-                logger.debug("reader dropped", extra={"lane": lane, "reason": reason})
-                await turned_away(scope, wire, refused)(scope, receive, send)
-                return
-            await self._read(scope, receive, send, metrics, streaming=wire != LONG_POLL)
+        try:
+            leave = self._service.enter(stream, lingering=POLL_PRESENCE if wire == LONG_POLL else 0.0)
+        except Refused as refused:
+            reason = "draining" if refused.status == 503 else "limit"
+            metrics.dropped[reason] += 1
+            logger.debug("reader dropped", extra={"lane": lane, "reason": reason})
+            await turned_away(scope, wire, refused)(scope, receive, send)
+            return
+
+        def end(connection: Connection) -> None:
+            if connection.dropped:
+                metrics.dropped["slow"] += 1
+                logger.info("reader dropped", extra={"lane": lane, "reason": "slow"})
+            self._service.connections.discard(connection)
+            metrics.connections -= 1
+            leave()
+
+        connection = Connection(scope, send, end)
+        metrics.connections += 1
+        metrics.opened += 1
+        self._service.connections.add(connection)
+        await self._read(scope, receive, connection, streaming=wire != LONG_POLL)
+
+    async def _read(self, scope: Scope, receive: Receive, connection: Connection, *, streaming: bool) -> None:
+        scope[CONNECTION] = connection
+        try:
+            await self._app(scope, receive, Answering(connection, scope, streaming=streaming))
+        except asyncio.CancelledError:
+            if not connection.dropped or connection.task is None:
+                raise
+            connection.task.uncancel()  # it was ours, and ends here
+        finally:
+            if not connection.handed_over:
+                connection.end()
 
     def _not_running(self) -> ASGIApp:
         if not self._told:  # once: each reader asks again and again
@@ -86,28 +107,21 @@ class Admission:
         refused = Refused("the service isn't running here; its log says why", status=503, retry_after=RETRY_SECONDS)
         return _try_again_later(refused)
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send, metrics: LaneMetrics, *, streaming: bool) -> None:
-        connection = Connection(scope, send)
 
-        async def respond(message: Message) -> None:
-            first = message["type"] == "http.response.start"
-            await connection.send(live(message, scope, streaming=streaming) if first else message)
+class Answering:
+    """A `send` that has a response begin as a reader's answer should."""
 
-        metrics.connections += 1
-        metrics.opened += 1
-        self._service.connections.add(connection)
-        try:
-            await self._app(scope, receive, respond)
-        except asyncio.CancelledError:
-            if not connection.dropped:
-                raise
-            connection.task.uncancel()  # it was ours, and ends here
-        finally:
-            if connection.dropped:
-                metrics.dropped["slow"] += 1
-                logger.info("reader dropped", extra={"lane": _route(scope)[0], "reason": "slow"})
-            self._service.connections.discard(connection)
-            metrics.connections -= 1
+    __slots__ = ("_scope", "_streaming", "passes_to")
+
+    def __init__(self, send: Send, scope: Scope, *, streaming: bool) -> None:
+        self.passes_to = send
+        self._scope = scope
+        self._streaming = streaming
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = live(message, self._scope, streaming=self._streaming)
+        await self.passes_to(message)
 
 
 def _try_again_later(refused: Refused) -> ASGIApp:

@@ -94,18 +94,7 @@ class Security:
         connection = HTTPConnection(scope)
         headers = connection.headers
         preflight = bool(self._origins) and _is_preflight(scope["method"], headers)
-        started = False
-
-        async def respond(message: Message) -> None:
-            nonlocal started
-            if message["type"] != "http.response.start":
-                await send(message)
-                return
-            started = True
-            if self._origins and not preflight:
-                await self._cors.send(with_security_headers(message), send, headers)
-            else:
-                await send(with_security_headers(message))
+        respond = Answering(send, self._cors if self._origins and not preflight else None, headers)
 
         try:
             answer: ASGIApp | None = self._refusal(connection)
@@ -116,7 +105,7 @@ class Security:
             await (answer or self._app)(scope, receive, respond)
         except Exception:
             # Here, since the app's own handler for errors of any kind is outside of its middleware.
-            if not started:
+            if not respond.started:
                 await problem(500, "the server failed to answer; its log says why")(scope, receive, respond)
             raise
 
@@ -179,6 +168,28 @@ class Security:
         if verdict is not None:
             raise TypeError(f"the authorize hook returned {verdict!r}; it has to return None, or raise NotAllowed")
         return None
+
+
+class Answering:
+    """A `send` that has every response begin with the security headers, and with CORS' where there is *cors*."""
+
+    __slots__ = ("_cors", "_headers", "passes_to", "started")
+
+    def __init__(self, send: Send, cors: CORSMiddleware | None, headers: Headers) -> None:
+        self.passes_to = send
+        self._cors = cors
+        self._headers = headers
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] != "http.response.start":
+            await self.passes_to(message)
+            return
+        self.started = True
+        if self._cors is None:
+            await self.passes_to(with_security_headers(message))
+        else:
+            await self._cors.send(with_security_headers(message), self.passes_to, self._headers)
 
 
 def secured(app: ASGIApp, settings: Settings, authorize: Authorize | None = None) -> ASGIApp:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import sys
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
 from types import FrameType
-from typing import Final
+from typing import Final, Literal
 
 import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlanes.transports.server.app import create_app
-from streamlanes.transports.server.protocols import HTTP_PROTOCOL, WebSocketProtocol
+from streamlanes.transports.server.reset import reset
+from streamlanes.transports.server.websocket_protocol import WebSocketProtocol
 from streamlanes.transports.service.connection import ABORT
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.transport import Transport
+
+try:
+    from streamlanes.transports.server.httptools_protocol import HTTPProtocol
+except ImportError:  # httptools isn't installed; h11 has bounds of its own
+    HTTP_PROTOCOL: type[asyncio.Protocol] | Literal["h11"] = "h11"
+else:
+    HTTP_PROTOCOL = HTTPProtocol
 
 STOP_SECONDS: Final = 0.5
 """Seconds that connections may take to close once their streams have ended, when the server stops."""
@@ -30,9 +36,6 @@ LINGER: Final = 0.5
 
 LAST_WORDS: Final = 0.1
 """Seconds of these that there are also in a hurry, for readers to be told how their streams ended."""
-
-_RST: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER: the close throws away what the kernel holds, and resets the connection."""
 
 
 def bind(host: str, port: int, *, send_timeout: float = 10.0, heartbeat: float = 15.0) -> socket.socket:
@@ -65,7 +68,8 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Abortable:
-    """ASGI middleware, the outermost one: gives the app the means to end its connection at once (see `ABORT`).
+    """ASGI middleware, the outermost one, under uvicorn's own protocol for h11, which has no ready bytes: gives the app
+    at least the means to end its connection at once (see `ABORT`).
 
     ASGI has none: a reader that takes nothing would keep its buffers for as long as it likes. uvicorn's `send` is a
     method of what holds the transport.
@@ -77,16 +81,8 @@ class Abortable:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         if transport is not None:
-            scope.setdefault("extensions", {})[ABORT] = lambda: abort(transport)
+            scope.setdefault("extensions", {})[ABORT] = lambda: reset(transport)
         await self._app(scope, receive, send)
-
-
-def abort(transport: asyncio.Transport) -> None:
-    """End a connection: the other side gets a RST, and what hasn't been sent is thrown away, here and in the kernel."""
-    if (sock := transport.get_extra_info("socket")) is not None:
-        with suppress(OSError, ValueError):  # ValueError: uvloop's, for a socket that has gone
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-    transport.abort()
 
 
 class LaneServer(uvicorn.Server):
@@ -157,7 +153,7 @@ class LaneServer(uvicorn.Server):
         """
         await asyncio.sleep(STOP_SECONDS)
         for connection in list(self.server_state.connections):
-            abort(connection.transport)
+            reset(connection.transport)
 
 
 def server(
@@ -175,8 +171,9 @@ def server(
     # sse-starlette ends its responses by itself once uvicorn is told to stop; here the streams' end does that, on all
     # lanes alike. The switch is the process's, and a process with this server in it is ours.
     AppStatus.enable_automatic_graceful_drain = False
+    app = create_app(service, transports)
     config = uvicorn.Config(
-        Abortable(create_app(service, transports)),
+        app if HTTP_PROTOCOL != "h11" else Abortable(app),
         access_log=False,
         log_config=None,  # whoever runs it says where its log goes
         log_level="warning",

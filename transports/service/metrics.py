@@ -38,10 +38,10 @@ class LaneMetrics:
     latencies: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     latency_sum: float = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count the time from an append to its being handed over for one reader."""
-        self.latencies[bisect_left(BUCKETS, seconds)] += 1
-        self.latency_sum += seconds
+    def observe(self, seconds: float, readers: int) -> None:
+        """Count the time from an append to its being handed over for so many readers."""
+        self.latencies[bisect_left(BUCKETS, seconds)] += readers
+        self.latency_sum += seconds * readers
 
 
 class Metrics(Collector):

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from streamlanes.producers.catalogue import PRODUCERS
 from streamlanes.producers.errors import Refused, UnknownStream
@@ -20,6 +20,7 @@ from streamlanes.producers.log.event_log import Batch, EventLog, StreamInfo
 from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.producers.pacing.pacers import LoopPacer, Pacer
 from streamlanes.producers.producer import Context, Producer
+from streamlanes.producers.timer_wheel import TimerWheel
 from streamlanes.transports.service.connection import Connection
 from streamlanes.transports.service.drain import Departure
 from streamlanes.transports.service.metrics import LaneMetrics, Metrics
@@ -41,6 +42,18 @@ SWEEP_AT_ONCE: Final = 256
 NOT_RUNNING: Final = (
     "the service isn't running; enter it (async with service) in the app's lifespan, which the server has to run"
 )
+
+
+class Timed(Protocol):
+    """What a service's timers are for."""
+
+    def beat(self) -> None:
+        """Its time has come. Must not raise."""
+        ...
+
+
+class ServiceOver(Exception):
+    """The service has ended, and works for nobody any more."""
 
 
 class StreamService:
@@ -79,6 +92,10 @@ class StreamService:
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self.connections: set[Connection] = set()
+        self.timers: TimerWheel[Timed] = TimerWheel(_beat)
+        """Of all readers of all lanes."""
+        self.told: set[str] = set()
+        """What the log needn't say again."""
         self._idle = asyncio.Event()
         self.departure = Departure(clock)
         self._readers = Readers(self.settings, self.departure, clock)
@@ -238,30 +255,38 @@ class StreamService:
             self.metrics.appended_unread += len(items)
         return head
 
-    def sent(self, stream: str, batch: Batch, lane: LaneMetrics, *, live: bool) -> None:
-        """Count a batch that is handed to the server for sending.
+    def sent(self, stream: str, batch: Batch, lane: LaneMetrics, *, live: bool, readers: int = 1) -> None:
+        """Count a batch that is handed to the server for sending to so many *readers*.
 
-        *live*: its reader waited for it. What a reader finds when it comes says nothing of how long sending takes.
+        *live*: they waited for it. What a reader finds when it comes says nothing of how long sending takes.
         """
-        lane.delivered += len(batch.events)
+        lane.delivered += len(batch.events) * readers
         session = self._sessions.get(stream)
         if live and session is not None and batch.events and batch.cursor.offset == session.head:
-            lane.observe(self._clock() - session.appended_at)
+            lane.observe(self._clock() - session.appended_at, readers)
 
-    @contextmanager
-    def reading(self, stream: str, *, lingering: float = 0.0) -> Iterator[None]:
-        """Count a reader of *stream*, which keeps its session from being taken for abandoned.
+    def enter(self, stream: str, *, lingering: float = 0.0) -> Callable[[], None]:
+        """Count a reader of *stream*, which keeps its session from being taken for abandoned, until what is returned.
 
         It counts as present for *lingering* seconds after it has left. Raises Refused over a limit on readers, and,
         for shared streams, while draining.
         """
         session = self._sessions.get(stream)  # a tombstone has readers too, but nothing to keep
         self._readers.enter(session)
-        try:
-            yield
-        finally:
+
+        def leave() -> None:
             self._readers.leave(session, lingering)
             self._look_idle()
+
+        return leave
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run *work*, which raises nothing but its cancellation, as a task of the service. Raises ServiceOver."""
+        if self._tasks is not None:
+            with suppress(RuntimeError):  # the group has no tasks left, and is ending
+                return self._tasks.create_task(work)
+        work.close()
+        raise ServiceOver
 
     def _private(self, session_id: str) -> Session:
         session = self._sessions.get(session_id)
@@ -362,3 +387,7 @@ class StreamService:
                 await self._stop(session)
             else:
                 await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads
+
+
+def _beat(timed: Timed) -> None:
+    timed.beat()

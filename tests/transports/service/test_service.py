@@ -17,6 +17,7 @@ from streamlanes.producers.log.memory import MemoryLog
 from streamlanes.transports.service.service import StreamService
 from streamlanes.transports.service.sessions import SharedStream
 from streamlanes.transports.service.settings import Settings
+from tests.serving import reading
 
 
 async def read(service: StreamService, stream: str, wait: float = 5) -> Batch:
@@ -110,7 +111,7 @@ async def test_an_ended_session_is_removed_after_its_ttl_too() -> None:
 async def test_a_session_that_is_being_read_is_not_abandoned() -> None:
     async with StreamService(producers=sources(), settings=Settings(session_ttl=0.1)) as service:
         kept = await service.start("silent", {})
-        with service.reading(kept.id):
+        with reading(service, kept.id):
             for _ in range(3):  # three others come and go meanwhile
                 await gone(service, (await service.start("silent", {})).id)
             assert kept.id in service.sessions
