@@ -51,17 +51,25 @@ class Outlet(Protocol):
         """Whose methods `receive` and `send` are, for the app that is running."""
         ...
 
+    @property
+    def free(self) -> bool:
+        """Whether it can be taken over: the request is there, its client too, and nothing waits to be sent."""
+        ...
+
     def take(self, owner: Owner) -> Callable[[bytes], None] | None:
         """Give it to *owner*, and return what writes bytes that are packed as the connection needs them.
 
-        The app's call may return from then on without its being the end. None: it isn't in the state for it, which is
-        a response that has begun without a length or is deferred, or an accepted WebSocket without compression, and
-        nothing that waits to be sent.
+        The app's call may return from then on without its being the end. None: it isn't free, or not in the state for
+        it, which is a response that has begun without a length or is deferred, or an accepted WebSocket without
+        compression.
         """
         ...
 
-    def answer(self, body: bytes) -> None:
-        """Send the whole body of a deferred response, and end it. The owner isn't told."""
+    def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
+        """Send a deferred response with all of its body, and so end it. The owner isn't told.
+
+        *media_type* stands in for the one that was deferred.
+        """
         ...
 
     def end(self, code: int) -> None:
@@ -88,7 +96,7 @@ def lent(scope: Scope, receive: Receive, send: Send) -> Outlet | None:
     outlet = outlet_of(scope)
     if outlet is None or not (_method_of(outlet.sender, receive) and _method_of(outlet.sender, innermost(send))):
         return None
-    return outlet
+    return outlet if outlet.free else None
 
 
 def wrapper(scope: Scope, send: Send) -> str | None:

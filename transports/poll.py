@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Annotated, Final
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
+from starlette.types import Scope
 
 from streamlanes.producers.errors import CursorExpired, StreamError
 from streamlanes.producers.events import JSON, Cursor, Outcome, parse_after
@@ -19,15 +21,18 @@ from streamlanes.transports.parameters import AfterParameter, StreamParameter
 from streamlanes.transports.problems import ProblemRoute, answer, documented
 from streamlanes.transports.service.metrics import LaneMetrics
 from streamlanes.transports.service.service import StreamService
-from streamlanes.transports.transport import Transport
+from streamlanes.transports.service.settings import Settings
+from streamlanes.transports.transport import LaneRouter, Transport
+from streamlanes.transports.writing.polls import Polls, Question
 
 MAX_EVENTS: Final = 1000
 LIMIT: Final = 256
 MAX_BYTES: Final = 1024 * 1024
 MAX_WAIT: Final = 60.0
-WAIT: Final = "Seconds to wait for the first event; a server may answer sooner, with none."
+WAIT: Final = 30.0
+_WAIT_MEANS: Final = "Seconds to wait for the first event; a server may answer sooner, with none."
 
-WaitParameter = Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description=WAIT)]
+WaitParameter = Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description=_WAIT_MEANS)]
 ReaderParameter = Annotated[
     str,
     Query(
@@ -57,6 +62,17 @@ ANSWER_SCHEMA: Final[Mapping[str, JSON]] = {
 }
 
 
+_QUESTION: Final = re.compile(
+    rb"(?:(?:^|&)(?:"
+    rb"after=(?P<after>start|now|[0-9a-z]{1,16}(?::|%3A)(?:0|[1-9][0-9]{0,17}))"
+    rb"|wait=(?P<wait>[0-9]{1,2}(?:\.[0-9]{1,9})?)"
+    rb"|limit=(?P<limit>[1-9][0-9]{0,3})"
+    rb"|reader=[A-Za-z0-9_-]{0,64}"
+    rb"))*"
+)
+"""A query as clients write it. Whatever else may be right, or is wrong, is the route's to find out."""
+
+
 @dataclass(frozen=True, slots=True)
 class LongPollLane:
     """A question that waits for its answer."""
@@ -71,7 +87,23 @@ class LongPollLane:
             return poll_body(cache.frame(stream, batch) if batch.events else b"", batch)
 
         told = "What there is, or an empty list after the wait."
-        return poll_router(service, self.name, "Ask for events, and wait for them", told, body)
+        router = poll_router(service, self.name, "Ask for events, and wait for them", told, body)
+        metrics = service.metrics.lane(self.name)
+        router.ahead = Polls(service, metrics, partial(usual_question, service.settings), body)
+        return router
+
+
+def usual_question(settings: Settings, scope: Scope) -> Question | None:
+    """Return what a request asks for, if it is one that clients send."""
+    asked = _QUESTION.fullmatch(scope["query_string"])
+    if asked is None or scope["method"] != "GET":
+        return None
+    after, wait, limit = asked.group("after", "wait", "limit")
+    seconds, events = float(wait or WAIT), int(limit or LIMIT)
+    if seconds > MAX_WAIT or events > MAX_EVENTS:
+        return None
+    place = parse_after((after or b"start").decode().replace("%3A", ":"))
+    return Question(place, min(seconds, settings.max_poll_wait), events, MAX_BYTES)
 
 
 def poll_router(
@@ -82,12 +114,12 @@ def poll_router(
     body: Callable[[str, Batch], bytes],
     *,
     most: int = MAX_EVENTS,
-) -> APIRouter:
+) -> LaneRouter:
     """Return the route of a lane of long polls, with *summary* and *told*, of its answer, for OpenAPI.
 
     An answer has at most *most* events, and *body* makes it of a stream's name and a batch.
     """
-    router = APIRouter(route_class=ProblemRoute)
+    router = LaneRouter(route_class=ProblemRoute)
     metrics = service.metrics.lane(name)
     usual = min(LIMIT, most)
 
@@ -106,7 +138,7 @@ def poll_router(
         stream: StreamParameter,
         *,
         after: AfterParameter = "start",
-        wait: WaitParameter = 30.0,
+        wait: WaitParameter = WAIT,
         limit: LimitParameter = usual,
         reader: ReaderParameter = "",
     ) -> Response:

@@ -11,9 +11,16 @@ from fastapi import APIRouter
 from streamlanes import transports
 from streamlanes.producers.discovery import announced, defined
 from streamlanes.producers.wire import Wire
+from streamlanes.transports.door.admission import Ahead
 from streamlanes.transports.service.service import StreamService
 
 ENTRY_POINTS: Final = "streamlanes.transports"
+
+
+class LaneRouter(APIRouter):
+    """A lane's routes, where the lane can answer usual requests ahead of all routing."""
+
+    ahead: Ahead | None = None
 
 
 class Transport(Protocol):

@@ -161,7 +161,7 @@ async def test_many_small_messages_of_one_who_does_not_read_take_little_memory(
     """One read brings 40,000 of them; taken apart, they are more than a hundred times its size."""
     backlog = SharedStream(name="a", producer="ticker", params={"arrivals": "at-once", "count": 2000, "size": 4096})
     service = StreamService(shared=[backlog])
-    flood = frame(1) * 1_000_000
+    flood = frame(1, b"1") * 1_000_000
     async with served(service) as (url, _), AsyncExitStack() as stack:
         sock = stack.enter_context(connect(url, HANDSHAKE))
         sock.setblocking(False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -32,6 +32,14 @@ POLL_PRESENCE: Final = 30.0
 """Seconds after its last response for which a poll's reader counts as present."""
 
 
+class Ahead(Protocol):
+    """Answers a reader of a stream, or leaves it, untouched, to the app."""
+
+    async def __call__(self, stream: str, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Return whether it is answered, or will be."""
+        ...
+
+
 class Admission:
     """ASGI middleware around the lanes: counts their readers, exactly, and turns away or drops who is too much.
 
@@ -39,10 +47,14 @@ class Admission:
     the app works on it.
     """
 
-    def __init__(self, app: ASGIApp, service: StreamService, wires: Mapping[str, Wire]) -> None:
+    def __init__(
+        self, app: ASGIApp, service: StreamService, wires: Mapping[str, Wire], ahead: Mapping[str, Ahead]
+    ) -> None:
+        """*ahead*: by lane, what answers readers without the app, if it can."""
         self._app = app
         self._service = service
         self._wires = wires
+        self._ahead = ahead
         self._told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,22 +69,34 @@ class Admission:
         if wire is None:
             await self._app(scope, receive, send)
             return
-        metrics = self._service.metrics.lane(lane)
         if wire == WEBSOCKET and scope["type"] == "http" and "/" not in stream:
-            if scope["method"] != "GET":
-                await problem(405, "a WebSocket begins with a GET", headers={"Allow": "GET"})(scope, receive, send)
-                return
-            metrics.dropped["no upgrade"] += 1
-            await upgrade_needed(scope)(scope, receive, send)
+            await self._not_upgraded(lane, scope)(scope, receive, send)
             return
         try:
             leave = self._service.enter(stream, lingering=POLL_PRESENCE if wire == LONG_POLL else 0.0)
         except Refused as refused:
             reason = "draining" if refused.status == 503 else "limit"
-            metrics.dropped[reason] += 1
+            self._service.metrics.lane(lane).dropped[reason] += 1
             logger.debug("reader dropped", extra={"lane": lane, "reason": reason})
             await turned_away(scope, wire, refused)(scope, receive, send)
             return
+        connection = scope[CONNECTION] = self._admitted(lane, scope, send, leave)
+        answering = Answering(connection, scope, streaming=wire != LONG_POLL)
+        ahead = self._ahead.get(lane)
+        try:
+            if ahead is None or not await ahead(stream, scope, receive, answering):
+                await self._app(scope, receive, answering)
+        except asyncio.CancelledError:
+            if not connection.dropped or connection.task is None:
+                raise
+            connection.task.uncancel()  # it was ours, and ends here
+        finally:
+            if not connection.handed_over:
+                connection.end()
+
+    def _admitted(self, lane: str, scope: Scope, send: Send, leave: Callable[[], None]) -> Connection:
+        """Count a reader's connection; *leave* is called once it has ended."""
+        metrics = self._service.metrics.lane(lane)
 
         def end(connection: Connection) -> None:
             if connection.dropped:
@@ -86,19 +110,13 @@ class Admission:
         metrics.connections += 1
         metrics.opened += 1
         self._service.connections.add(connection)
-        await self._read(scope, receive, connection, streaming=wire != LONG_POLL)
+        return connection
 
-    async def _read(self, scope: Scope, receive: Receive, connection: Connection, *, streaming: bool) -> None:
-        scope[CONNECTION] = connection
-        try:
-            await self._app(scope, receive, Answering(connection, scope, streaming=streaming))
-        except asyncio.CancelledError:
-            if not connection.dropped or connection.task is None:
-                raise
-            connection.task.uncancel()  # it was ours, and ends here
-        finally:
-            if not connection.handed_over:
-                connection.end()
+    def _not_upgraded(self, lane: str, scope: Scope) -> Response:
+        if scope["method"] != "GET":
+            return problem(405, "a WebSocket begins with a GET", headers={"Allow": "GET"})
+        self._service.metrics.lane(lane).dropped["no upgrade"] += 1
+        return upgrade_needed(scope)
 
     def _not_running(self) -> ASGIApp:
         if not self._told:  # once: each reader asks again and again

@@ -31,7 +31,7 @@ from streamlanes.transports.problems import (
 )
 from streamlanes.transports.server.browser import browser_router
 from streamlanes.transports.service.service import StreamService
-from streamlanes.transports.transport import Transport, discover
+from streamlanes.transports.transport import LaneRouter, Transport, discover
 
 ROUTES: Final = frozenset({"start", "send", "sessions", "healthz", "metrics", "openapi.json"})
 """What a lane can't be named."""
@@ -113,11 +113,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    own = {lane.name: lane.router(running) for lane in _checked(lanes)}
+    ahead = {name: router.ahead for name, router in own.items() if isinstance(router, LaneRouter) and router.ahead}
     # The last one added is the first one met.
-    app.add_middleware(Admission, service=running, wires={lane.name: lane.wire for lane in lanes})
+    app.add_middleware(Admission, service=running, wires={lane.name: lane.wire for lane in lanes}, ahead=ahead)
     app.add_middleware(BodyLimit, max_bytes=running.settings.max_body_bytes)
     app.add_middleware(Security, settings=running.settings, authorize=authorize)
-    routers = [sessions_router(running, lanes), browser_router(), *(lane.router(running) for lane in lanes)]
+    routers = [sessions_router(running, lanes), browser_router(), *own.values()]
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes]
@@ -146,7 +148,7 @@ def _path(request: Request, lane: str, stream: str) -> str:
 
 def sessions_router(service: StreamService, lanes: Iterable[Transport]) -> APIRouter:
     """Return the routes besides the lanes'."""
-    wires: dict[str, str] = {lane.name: lane.wire for lane in _checked(lanes)}
+    wires: dict[str, str] = {lane.name: lane.wire for lane in lanes}
     router = APIRouter(route_class=ProblemRoute)
 
     @router.post(

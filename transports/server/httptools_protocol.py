@@ -132,11 +132,23 @@ class HTTPProtocol(BoundedProtocol):
         """As `Outlet.sender`."""
         return self._running
 
+    @property
+    def free(self) -> bool:
+        """As `Outlet.free`."""
+        running = self._running
+        return not (
+            running.more_body
+            or running.response_complete
+            or running.disconnected
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        )
+
     def take(self, owner: Owner) -> Callable[[bytes], None] | None:
         """As `Outlet.take`; what only the request has needed is let go."""
         running = self._running
         open_ended = running.chunked_encoding and running.scope["method"] != "HEAD"
-        if not (open_ended or running.deferred is not None) or running.more_body or self._is_over_or_paused():
+        if not (open_ended or running.deferred is not None) or not self.free:
             return None
         self._owner = owner
         running.disconnected = True  # to uvicorn, so that it takes the app's return for no error
@@ -146,13 +158,17 @@ class HTTPProtocol(BoundedProtocol):
         self.url = b""
         return self.transport.write
 
-    def answer(self, body: bytes) -> None:
+    def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
         """As `Outlet.answer`."""
         running = self._running
-        status = [STATUS_LINE[200], *(b"%b: %b\r\n" % header for header in self.server_state.default_headers)]
+        headers = running.deferred or []
+        if media_type is not None:
+            kept = [header for header in headers if header[0] != b"content-type"]
+            headers = [(b"content-type", media_type.encode()), *kept]
+        lines = _lines((*self.server_state.default_headers, *headers))
         closes = b"" if running.keep_alive else b"connection: close\r\n"
-        head = _lines(tuple(running.deferred or ()))
-        self.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (b"".join(status), head, closes, len(body), body))
+        head = b"%b%b%bcontent-length: %d\r\n\r\n" % (STATUS_LINE[status], lines, closes, len(body))
+        self.transport.write(head + body)
         self._complete()
 
     def end(self, code: int) -> None:
@@ -211,10 +227,6 @@ class HTTPProtocol(BoundedProtocol):
         super().resume_writing()
         if self._owner is not None:
             self._owner.resumed()
-
-    def _is_over_or_paused(self) -> bool:
-        over = self._running.response_complete or self._running.disconnected or self.transport.is_closing()
-        return over or self.flow.write_paused
 
     def _tell_lost(self) -> None:
         owner, self._owner = self._owner, None

@@ -173,10 +173,15 @@ class WebSocketProtocol(BoundedProtocol):
         """As `Outlet.sender`."""
         return self
 
+    @property
+    def free(self) -> bool:
+        """As `Outlet.free`."""
+        over = self.close_sent or self.disconnected or self.transport.is_closing()
+        return not over and self.writable.is_set()
+
     def take(self, owner: Owner) -> Callable[[bytes], None] | None:
         """As `Outlet.take`; what only the handshake has needed is let go."""
-        over = self.close_sent or self.disconnected or self.transport.is_closing() or not self.writable.is_set()
-        if over or not self.handshake_complete or self.conn.extensions:
+        if not self.free or not self.handshake_complete or self.conn.extensions:
             return None
         came = self.queue
         self._told = _Told(owner, self._go_on)
@@ -212,7 +217,7 @@ class WebSocketProtocol(BoundedProtocol):
         if self._told is not None and (owner := self._told.owner) is not None:
             owner.paused()
 
-    def answer(self, body: bytes) -> None:
+    def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
         """As `Outlet.answer`; a WebSocket has none, and none is ever deferred."""
         raise NotImplementedError
 

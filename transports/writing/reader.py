@@ -15,6 +15,7 @@ from streamlanes.transports.follow import FIRST_HEARTBEAT, Opening
 from streamlanes.transports.packing import Packed
 from streamlanes.transports.service.connection import Connection
 from streamlanes.transports.service.service import READ_BYTES, READ_EVENTS, ServiceOver
+from streamlanes.transports.writing.taken import Taken
 from streamlanes.transports.writing.ways import Way
 from streamlanes.transports.writing.writer import StreamWriter, Writers
 
@@ -26,7 +27,7 @@ LATER_HEARTBEATS: Final = (0.8, 1.0)
 """After what part of a heartbeat's silence a ping comes: never later than told, and not all readers' at once."""
 
 
-class Reader(Generic[T]):
+class Reader(Taken, Generic[T]):
     """Owner of a connection. At the head it has a place with the stream's writer, and no task or timer of its own.
 
     Else it is paused, since its client takes less than comes, or it catches up: a task reads the log for it, and writes
@@ -35,8 +36,6 @@ class Reader(Generic[T]):
 
     __slots__ = (
         "_catching_up",
-        "_connection",
-        "_done",
         "_epoch",
         "_leaves_at",
         "_paused",
@@ -47,24 +46,21 @@ class Reader(Generic[T]):
         "_writer",
         "_writers",
         "offset",
-        "over",
     )
 
     def __init__(self, writers: Writers[T], stream: str) -> None:
+        super().__init__()
         self._writers = writers
         self._stream = stream
         self._epoch = ""
         self.offset = 0
         self._way: Way[T]
-        self._connection: Connection | None = None
         self._writer: StreamWriter[T] | None = None
         self._paused = False
         self._catching_up = False
         self._pinged_at = 0.0
         self._slot = 0
         self._leaves_at: float | None = None
-        self._done: asyncio.Future[None] | None = None
-        self.over = False
 
     def begin(self, opening: Opening, way: Way[T], connection: Connection | None) -> None:
         """Tell where the stream begins and what there is, and go on from there.
@@ -81,17 +77,6 @@ class Reader(Generic[T]):
         self._arm(lane.service.settings.heartbeat * lane.jitter(*FIRST_HEARTBEAT))
         self._take(first, live=False)
         self.settle()
-
-    async def until_over(self) -> None:
-        """Return when the connection has ended; cancelled, it ends it."""
-        if self.over:
-            return
-        self._done = asyncio.get_running_loop().create_future()
-        try:
-            await self._done
-        finally:
-            if not self.over:
-                self.abort()
 
     # What its writer does
 
@@ -170,13 +155,9 @@ class Reader(Generic[T]):
         """As `Owner.lost`."""
         if self.over:
             return
-        self.over = True
         self._leave_writer()
         self._writers.lane.service.timers.discard(self, self._slot)
-        if self._connection is not None:
-            self._connection.end()
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        self.finish()
 
     # Its time
 
