@@ -157,7 +157,8 @@ def only_known_callers() -> bool:
         module = frame.f_globals.get("__name__", "")
         if frame.f_code.co_name == "run_asgi" and module in _SERVERS:
             return True
-        if module not in _KNOWN and not module.startswith("streamlanes.transports."):
+        known = module in _KNOWN or module.startswith("streamlanes.transports.")
+        if not known and (module, frame.f_code.co_qualname) not in _KNOWN_METHODS:
             return False
         frame = frame.f_back
     return False
@@ -166,8 +167,11 @@ def only_known_callers() -> bool:
 _SERVERS: Final = frozenset(
     {"uvicorn.protocols.http.httptools_impl", "streamlanes.transports.server.websocket_protocol"}
 )
+_KNOWN_METHODS: Final = frozenset({("fastapi.telemetry._asgi", "ExceptionTelemetryMiddleware.__call__")})
+"""In a module that has a middleware, too, which times its app."""
 _KNOWN: Final = frozenset(
     {
+        "fastapi._body_limit",
         "fastapi.applications",
         "fastapi.middleware.asyncexitstack",
         "fastapi.routing",
