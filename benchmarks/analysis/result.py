@@ -22,6 +22,8 @@ class Result:
     """Name of the contestant, a row of the report; `sse~again` is lane sse a second time."""
     of_lane: str
     """Name of the lane that the contestant is, or reads: `sse` of `sse~again`."""
+    reader: str
+    """What reads it: the wire, or the client library."""
     role: Role
     round: int
     point: Mapping[str, float]

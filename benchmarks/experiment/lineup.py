@@ -16,7 +16,7 @@ from streamlanes.benchmarks.external.description import ExternalError
 from streamlanes.benchmarks.external.server import External
 from streamlanes.benchmarks.kinds import Measures
 from streamlanes.benchmarks.spec.role import Role
-from streamlanes.benchmarks.trial.contestants import Contestant, Floor, Lane
+from streamlanes.benchmarks.trial.contestants import FLOORS, Contestant, Lane
 from streamlanes.producers.wire import Wire
 from streamlanes.transports import baselines, discover
 
@@ -87,17 +87,17 @@ def contestants_of(lanes: Mapping[str, Wire]) -> dict[str, Lane]:
 
 
 def other_contestants(external: str | None, lanes: Iterable[str]) -> dict[str, Contestant]:
-    """Return the floor, and the lanes of the file *external*. Raises ExperimentError if that can't be used."""
-    floor = Floor()
+    """Return the floors, and the lanes of the file *external*. Raises ExperimentError if that can't be used."""
+    floors: dict[str, Contestant] = {floor.name: floor for floor in FLOORS}
     if external is None:
-        return {floor.name: floor}
+        return floors
     try:
         found = description.load(description.find(external))
     except ExternalError as error:
         raise ExperimentError("external", str(error)) from error
-    for name in found.keys() & {*lanes, floor.name}:
+    for name in found.keys() & {*lanes, *floors}:
         raise ExperimentError("external", f"{name} is a lane of this project's own; give it another name")
-    return {floor.name: floor} | {name: External(lane) for name, lane in found.items()}
+    return floors | {name: External(lane) for name, lane in found.items()}
 
 
 def unmeasurable(lanes: Mapping[str, Wire], *, sending: bool) -> dict[str, str]:

@@ -94,6 +94,7 @@ def _result(folder: Path, trial: Trial) -> partial[Result]:
         kind=trial.kind,
         lane=trial.lane,
         of_lane=trial.of_lane,
+        reader=trial.reader,
         role=trial.role,
         round=trial.round,
         point=trial.point,

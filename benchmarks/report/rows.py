@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from streamlanes.benchmarks.analysis.figures import percentiles
 from streamlanes.benchmarks.analysis.gate import Correctness, total
@@ -23,6 +23,8 @@ class Row:
     """A lane in one kind of trial, at one point of a sweep."""
 
     lane: str
+    reader: str
+    """What reads it: the wire, or the client library."""
     role: Role
     kind: str
     point: Point
@@ -56,12 +58,26 @@ def rows(results: Sequence[Result], kind: str, lanes: Sequence[str] | None = Non
 
 
 def _over_the_floor(row: Row, found: Sequence[Row]) -> Row:
-    """Add to *row*, if the floor is at the same point, what multiple of it the lane's cost is."""
+    """Add to *row*, if a floor is at the same point, what multiple of it the lane's cost is."""
     cost = row.figures.get(COST)
-    floor = next((one.figures.get(COST) for one in found if one.role is Role.FLOOR and one.point == row.point), None)
-    if cost is None or not floor:
+    floor = floor_of(row, [one for one in found if one.role is Role.FLOOR and one.point == row.point])
+    below = None if floor is None else floor.figures.get(COST)
+    if cost is None or not below:
         return row
-    return replace(row, figures={**row.figures, "floor_multiple": cost / floor})
+    return replace(row, figures={**row.figures, "floor_multiple": cost / below})
+
+
+class _Read(Protocol):
+    @property
+    def reader(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Read)
+
+
+def floor_of(one: _Read, floors: Sequence[R]) -> R | None:
+    """Return the floor that *one* is held against: that of its own wire or, if that wasn't measured, the first."""
+    return next((floor for floor in floors if floor.reader == one.reader), floors[0] if floors else None)
 
 
 def lane_names(results: Sequence[Result]) -> list[str]:
@@ -74,6 +90,7 @@ def _row(lane: str, kind: str, point: Point, trials: Sequence[Result]) -> Row:
     overloaded = any(trial.overloaded for trial in trials)
     return Row(
         lane=lane,
+        reader=trials[0].reader,
         role=trials[0].role,
         kind=kind,
         point=point,

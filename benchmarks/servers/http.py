@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import re
 import signal
@@ -18,6 +20,11 @@ STREAM_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 
+NORMAL_CLOSE: Final = b"\x88\x02\x03\xe8"
+"""A WebSocket's close frame with code 1000."""
+
+_KEY: Final = re.compile(rb"\r\nsec-websocket-key: *([0-9A-Za-z+/=]+)\r\n", re.IGNORECASE)
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
@@ -89,6 +96,18 @@ def response(status: str, body: bytes) -> bytes:
     """Return a whole response of JSON."""
     head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
+
+
+def upgraded(request: Request) -> bytes:
+    """Return the answer to a WebSocket's handshake, or to what isn't one."""
+    key = _KEY.search(request.head)
+    if key is None:
+        return response("400 Bad Request", b"{}")
+    accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())  # noqa: S324 (RFC 6455 wants SHA-1)
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+        b"sec-websocket-accept: %b\r\n\r\n" % accept
+    )
 
 
 @asynccontextmanager

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import hashlib
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -22,12 +19,14 @@ from urllib.parse import parse_qs
 
 from streamlanes.benchmarks.machine.event_loop import loop_factory
 from streamlanes.benchmarks.servers.http import (
+    NORMAL_CLOSE,
     STREAM_HEAD,
     Connection,
     Request,
     listening,
     response,
     terminated,
+    upgraded,
 )
 from streamlanes.producers import ticker
 from streamlanes.producers.events import DEFAULT_TYPE, Cursor, Event, Outcome, encode_json
@@ -41,10 +40,6 @@ LANES: Final[Mapping[str, Wire]] = {"sse": SSE, "ws": WEBSOCKET, "ndjson": NDJSO
 STREAM: Final = "prefilled"
 EPOCH: Final = "null"
 CHUNK: Final = 256
-
-_KEY: Final = re.compile(rb"\r\nsec-websocket-key: *([0-9A-Za-z+/=]+)\r\n", re.IGNORECASE)
-_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
-_NORMAL_CLOSE: Final = b"\x88\x02\x03\xe8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ async def prepare(events: int, size: int, poll_limit: int) -> Prepared:
         *messages.events(EPOCH, made),
         *messages.end(end, Outcome.COMPLETED),
     ]
-    streams["ws"] = text_frames(frames) + _NORMAL_CLOSE
+    streams["ws"] = text_frames(frames) + NORMAL_CLOSE
     return Prepared(events, streams, _polls(made, poll_limit))
 
 
@@ -112,16 +107,8 @@ class Null:
             after = parse_qs(request.query).get("after", ["start"])[0]
             connection.write(self.prepared.polls.get(after, response("410 Gone", b"{}")))
         elif first == "ws":
-            key = _KEY.search(request.head)
-            if key is None:
-                connection.respond("400 Bad Request", {})
-                return
-            accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())  # noqa: S324 (RFC 6455 wants SHA-1)
             connection.taken = True
-            connection.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
-                b"sec-websocket-accept: %b\r\n\r\n" % accept + self.prepared.streams["ws"]
-            )
+            connection.write(upgraded(request) + self.prepared.streams["ws"])
         elif first in self.prepared.streams:
             connection.write(self.prepared.streams[first])
         else:

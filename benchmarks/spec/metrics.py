@@ -116,7 +116,8 @@ _ALL: Final = (
         name="floor_multiple",
         title="server",
         unit="x floor",
-        meaning="The server's CPU time per delivery over that of the floor, the same bytes from a bare event loop.",
+        meaning="The server's CPU time per delivery over that of a bare event loop which sends the same bytes: the "
+        "floor of the lane's own wire where that was measured, else the first floor that was.",
     ),
     Metric(name="server_cpu", title="server CPU", unit="", meaning="Share of one CPU that the server used."),
     Metric(name="engine_cpu", title="engine CPU", unit="", meaning="Share of one CPU that the load engine used."),

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.spec.records import StartedStream
 from streamlanes.benchmarks.spec.role import Role
 from streamlanes.benchmarks.spec.workload import Workload
 from streamlanes.benchmarks.trial.server import Server, serving, start
-from streamlanes.producers.wire import SSE
+from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET
 
 
 class Contestant(Protocol):
@@ -82,17 +82,29 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """The bytes of the lane `sse`, from a bare event loop."""
+    """A wire's bytes, from a bare event loop."""
 
-    name: str = "floor"
-    lane: str = "floor"
-    reader: str = SSE
+    name: str
+    reader: str
     role: Role = Role.FLOOR
+
+    @property
+    def lane(self) -> str:
+        return self.name
 
     @contextmanager
     def serving(self, workload: Workload, folder: Path, where: Placement) -> Iterator[Server]:
-        with serving(folder, where, workload.options, ("streamlanes.benchmarks.servers.floor",)) as server:
+        options = [*workload.options, "--lane", self.name]
+        with serving(folder, where, options, ("streamlanes.benchmarks.servers.floor",)) as server:
             yield server
 
     def start(self, server: Server, workload: Workload) -> StartedStream:
         return start(server.url, self.lane, workload)
+
+
+FLOORS: Final = (
+    Floor(name="floor", reader=SSE),
+    Floor(name="floor-ws", reader=WEBSOCKET),
+    Floor(name="floor-poll", reader=LONG_POLL),
+)
+"""The floors of the wires; `ndjson`'s bytes are as many as those of SSE, and go out in the same way."""

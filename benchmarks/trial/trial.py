@@ -165,6 +165,7 @@ class _Running:
             kind=workload.kind,
             lane=self._plan.contestant.name,
             of_lane=self._plan.contestant.lane,
+            reader=self._plan.contestant.reader,
             role=self._plan.contestant.role,
             round=self._plan.round,
             seed=self._plan.seed,

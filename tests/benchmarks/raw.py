@@ -24,7 +24,7 @@ from streamlanes.benchmarks.spec.records import (
 )
 from streamlanes.producers.events import Item
 from streamlanes.producers.pacing.journal import Journal
-from tests.benchmarks.rows import of_lane, role
+from tests.benchmarks.rows import of_lane, read_by, role
 
 MS = 1_000_000
 
@@ -113,6 +113,7 @@ def write_raw(
         kind=kind,
         lane=lane,
         of_lane=of_lane(lane),
+        reader=read_by(lane),
         role=role(lane),
         round=round_number,
         seed=1,

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from streamlanes.benchmarks.spec.role import Role
 
-NAMES = {"floor": Role.FLOOR, "no readers": Role.ALONE, "nchan-sse": Role.EXTERNAL, "nchan-ws": Role.EXTERNAL}
+NAMES = {
+    **dict.fromkeys(("floor", "floor-ws", "floor-poll"), Role.FLOOR),
+    "no readers": Role.ALONE,
+    **dict.fromkeys(("nchan-sse", "nchan-ws"), Role.EXTERNAL),
+}
 
 
 def of_lane(name: str) -> str:
     return name.partition("~")[0].partition("+")[0]
+
+
+def read_by(name: str) -> str:
+    lane, _, library = name.partition("~")[0].partition("+")
+    wires = {"ws": "websocket", "poll": "long-poll", "ndjson": "ndjson"}
+    return library or next((wire for part, wire in wires.items() if part in lane), "sse")
 
 
 def role(name: str) -> Role:

@@ -15,13 +15,14 @@ from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import placement
 from streamlanes.benchmarks.spec.role import Role
-from tests.benchmarks.rows import of_lane, role
+from tests.benchmarks.rows import of_lane, read_by, role
 
 BLANK: Final = Result(
     trial="1",
     kind="load",
     lane="sse",
     of_lane="sse",
+    reader="sse",
     role=Role.LANE,
     round=1,
     point={},
@@ -76,6 +77,7 @@ def run(
                 kind=kind,
                 lane=lane,
                 of_lane=of_lane(lane),
+                reader=read_by(lane),
                 role=role(lane),
                 round=number,
                 point=point or {},

@@ -70,7 +70,7 @@ def run_main(*arguments: str | Path, verb: str = "compare") -> int | str | None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--lanes", "sse,foo"], "there is no lane 'foo'; there are floor, ndjson, poll, "),
+        (["--lanes", "sse,foo"], "there is no lane 'foo'; there are floor, floor-poll, floor-ws, ndjson, poll, "),
         (["--lanes", "sse,sse"], "named twice"),
         (["--lanes", ""], "'--lanes': name one lane or more, such as sse,ws, or all"),
         (["--rounds", "0"], "'--rounds': input should be greater than or equal to 1"),

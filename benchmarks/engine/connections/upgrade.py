@@ -20,6 +20,7 @@ from yarl import URL
 from streamlanes.benchmarks.engine.connections.http import check
 from streamlanes.benchmarks.engine.decoding.decoder import Events, Lost, Position, ReadingFailed
 from streamlanes.benchmarks.engine.decoding.gathering import gather
+from streamlanes.benchmarks.engine.decoding.uniform_runs import UniformRun
 from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import Sender, sending
@@ -106,7 +107,7 @@ class MessageDecoder(Protocol):
 
     place: Position
 
-    def feed_all(self, messages: Iterable[bytes]) -> Events:
+    def feed_all(self, messages: Iterable[bytes | UniformRun]) -> Events:
         """Return the events in *messages*. Raises ReadingFailed."""
         ...
 

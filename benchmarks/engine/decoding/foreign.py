@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from streamlanes.benchmarks.engine.decoding.decoder import Decoder, Events, Position, ReadingFailed, check_length
+from streamlanes.benchmarks.engine.decoding.uniform_runs import UniformRun
 from streamlanes.producers.events import Outcome
 from streamlanes.producers.marks import WithoutMark
 
@@ -27,14 +28,15 @@ class ForeignDecoder:
         self.place = Position()
         self._awaited = awaited
 
-    def feed_all(self, messages: Iterable[bytes]) -> Events:
+    def feed_all(self, messages: Iterable[bytes | UniformRun]) -> Events:
         """Return the events in *messages*."""
         events = Events([], [])
         for message in messages:
-            found = _EVENT.search(message)
-            if found is not None:
-                events.offsets.append(int(found[1]))
-                events.data.append(found[0])
+            for text in message.text.split(b"\n") if isinstance(message, UniformRun) else (message,):
+                found = _EVENT.search(text)
+                if found is not None:
+                    events.offsets.append(int(found[1]))
+                    events.data.append(found[0])
         if events.offsets and max(events.offsets) >= self._awaited:
             self.place.outcome = Outcome.COMPLETED
         return events

@@ -20,12 +20,13 @@ EVENT_HEAD: Final = re.compile(_HEAD.decode(), re.ASCII)
 EVENT_LINE: Final = re.compile(_HEAD + rb"(.*)\}\n")
 """An event and the end of its line; groups: epoch, offset, data."""
 
-_EVENT = re.compile(_HEAD + rb"(.*)\}", re.DOTALL)
+EVENT_MESSAGE: Final = re.compile(_HEAD + rb"(.*)\}", re.DOTALL)
+"""A whole event; groups: epoch, offset, data."""
 
 
 def take_message(message: bytes, place: Position, offsets: list[int], data: list[bytes]) -> None:
     """Add an event to *offsets* and *data*, or tell *place* of a control message. Raises ReadingFailed."""
-    event = _EVENT.fullmatch(message)
+    event = EVENT_MESSAGE.fullmatch(message)
     if event is None:
         _take_control(message, place)
         return

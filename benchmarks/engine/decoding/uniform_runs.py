@@ -58,9 +58,7 @@ def take_runs(
     while len(buffer) - place >= PIECE:
         run = find_run(buffer, place, event)
         if run is not None:
-            decoder.place.admit(run.epoch)
-            events.offsets.extend(run.offsets)
-            events.data.append(run.text)
+            take_run(run, decoder.place, events)
             place = run.end
             continue
         end = buffer.rfind(separator, place, place + PIECE)
@@ -73,14 +71,28 @@ def take_runs(
     return buffer[place:]
 
 
+def take_run(run: UniformRun, place: Position, events: Events) -> None:
+    """Add *run* to *events*. Raises ReadingFailed for one that may not come now."""
+    place.admit(run.epoch)
+    events.offsets.extend(run.offsets)
+    events.data.append(run.text)
+
+
 def find_run(buffer: bytes, place: int, event: re.Pattern[bytes]) -> UniformRun | None:
     """Return the run of SHORTEST events or more that begins at *place*; None: there is none.
 
     All of them match *event*, and lie in *buffer* as the first one does: they differ in the digits and the data only.
     """
     first = event.match(buffer, place)
-    if first is None:
-        return None
+    return None if first is None else run_of(buffer, place, first)
+
+
+def run_of(buffer: bytes, place: int, first: re.Match[bytes]) -> UniformRun | None:
+    """Return the run whose first event lies from *place* to the end of *first*; None: there is none.
+
+    The match's groups are the epoch, the offset's digits and the data; what is before the digits and behind the data
+    is the same of all events of a run.
+    """
     size = first.end() - place
     count = (len(buffer) - place) // size
     (digits, digits_end), (data, data_end) = first.span(2), first.span(3)

@@ -10,6 +10,8 @@ import struct
 from typing import Final
 
 from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed, check_length
+from streamlanes.benchmarks.engine.decoding.json_message import EVENT_MESSAGE
+from streamlanes.benchmarks.engine.decoding.uniform_runs import PIECE, UniformRun, run_of
 
 _TEXT: Final = 0x81
 _CLOSE: Final = 0x88
@@ -35,17 +37,28 @@ class Frames:
         self._parts: list[bytes] = []
         self._parts_length = 0
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the text messages that *chunk* completes. Raises ReadingFailed for what the engine doesn't expect."""
+    def feed(self, chunk: bytes) -> list[bytes | UniformRun]:
+        """Return the text messages that *chunk* completes, in their order, and of those that are alike runs.
+
+        Raises ReadingFailed for what the engine doesn't expect.
+        """
         buffer = self._rest + chunk if self._rest else chunk
-        messages: list[bytes] = []
+        messages: list[bytes | UniformRun] = []
         place, size = 0, len(buffer)
         whole = not self._parts and self.closed is None
+        looked_at = -PIECE
         while place + 4 <= size and whole:  # most messages are of 126 bytes to 64 KB, in a frame
             kind, length = _MEDIUM(buffer, place)
             end = place + 4 + length
             if kind != _MEDIUM_TEXT or end > size:
                 break
+            if size - place >= PIECE <= place - looked_at:
+                looked_at = place
+                run = self._run(buffer, place, end)
+                if run is not None:
+                    messages.append(run)
+                    place, looked_at = run.end, run.end - PIECE
+                    continue
             messages.append(buffer[place + 4 : end])
             place = end
         while place + 2 <= size:
@@ -68,7 +81,12 @@ class Frames:
         self._rest = buffer[place:]
         return messages
 
-    def _take(self, first: int, payload: bytes, messages: list[bytes]) -> None:
+    def _run(self, buffer: bytes, place: int, end: int) -> UniformRun | None:
+        """Return the run that begins with the frame from *place* to *end*, whose header is of four bytes."""
+        event = EVENT_MESSAGE.fullmatch(buffer, place + 4, end)
+        return None if event is None else run_of(buffer, place, event)
+
+    def _take(self, first: int, payload: bytes, messages: list[bytes | UniformRun]) -> None:
         if self.closed is not None:
             raise ReadingFailed("a WebSocket frame after the close")
         if first == _CLOSE:

@@ -11,6 +11,7 @@ from yarl import URL
 from streamlanes.benchmarks.engine.connections.upgrade import read_messages
 from streamlanes.benchmarks.engine.decoding.decoder import Events, Position
 from streamlanes.benchmarks.engine.decoding.json_message import take_message
+from streamlanes.benchmarks.engine.decoding.uniform_runs import UniformRun, take_run
 from streamlanes.benchmarks.engine.recorder import Recorder
 from streamlanes.benchmarks.engine.sending import FRAME, Sender
 from streamlanes.producers.wire import WEBSOCKET
@@ -25,10 +26,13 @@ class WebSocketDecoder:
     def feed(self, message: bytes) -> Events:
         return self.feed_all((message,))
 
-    def feed_all(self, messages: Iterable[bytes]) -> Events:
+    def feed_all(self, messages: Iterable[bytes | UniformRun]) -> Events:
         events = Events([], [])
         for message in messages:
-            take_message(message, self.place, events.offsets, events.data)
+            if isinstance(message, UniformRun):
+                take_run(message, self.place, events)
+            else:
+                take_message(message, self.place, events.offsets, events.data)
         return events
 
 

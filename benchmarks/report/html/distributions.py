@@ -5,7 +5,7 @@ Histograms are merged over trials, and percentiles never averaged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Final, TypeAlias
@@ -15,7 +15,7 @@ from streamlanes.benchmarks.analysis.histogram import Histogram, is_supported
 from streamlanes.benchmarks.analysis.result import Result
 from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.report.html import model, words
-from streamlanes.benchmarks.report.rows import COST
+from streamlanes.benchmarks.report.rows import COST, floor_of
 from streamlanes.benchmarks.spec.metrics import METRICS, Metric
 from streamlanes.benchmarks.spec.role import Role
 
@@ -194,7 +194,7 @@ def costs(places: Mapping[KindPoint, Sequence[Result]], shown: Mapping[str, Kind
                 values = [trial.figures[name] for trial in trials if trial.lane == lane]
                 bars.append(model.Bar(lane=lane, value=median(values), low=min(values), high=max(values)))
             if name == COST:
-                bars = _over_the_floor(bars, {trial.lane for trial in trials if trial.role is Role.FLOOR})
+                bars = _over_the_floor(bars, trials)
             title = words.heading(name)
             yield model.Cost(
                 title=f"{title}, {words.kind(kind).lower()}" if len(kinds) > 1 else title,
@@ -204,12 +204,17 @@ def costs(places: Mapping[KindPoint, Sequence[Result]], shown: Mapping[str, Kind
             )
 
 
-def _over_the_floor(bars: Sequence[model.Bar], floors: Collection[str]) -> list[model.Bar]:
-    """Say of each lane's bar what multiple it is of the floor's, if that is there."""
-    floor = next((bar for bar in bars if bar.lane in floors), None)
-    if floor is None or not floor.value:
-        return list(bars)
-    return [replace(bar, note=f"{bar.value / floor.value:.1f} x {floor.lane}") for bar in bars]
+def _over_the_floor(bars: Sequence[model.Bar], trials: Sequence[Result]) -> list[model.Bar]:
+    """Say of each lane's bar what multiple it is of its floor's, if there is one."""
+    first = {trial.lane: trial for trial in reversed(trials)}
+    values = {bar.lane: bar.value for bar in bars}
+    floors = [trial for trial in first.values() if trial.role is Role.FLOOR and values[trial.lane]]
+    noted = []
+    for bar in bars:
+        floor = floor_of(first[bar.lane], floors)
+        note = bar.note if floor is None else f"{bar.value / values[floor.lane]:.1f} x {floor.lane}"
+        noted.append(replace(bar, note=note))
+    return noted
 
 
 def recoveries(results: Sequence[Result]) -> Iterator[model.RecoveryTimeline]:

@@ -9,6 +9,8 @@ from websockets.frames import Close, Frame, Opcode
 
 from streamlanes.benchmarks.engine.decoding import decoder as decoding
 from streamlanes.benchmarks.engine.decoding.decoder import ReadingFailed
+from streamlanes.benchmarks.engine.decoding.json_message import EVENT_MESSAGE
+from streamlanes.benchmarks.engine.decoding.uniform_runs import UniformRun
 from streamlanes.benchmarks.engine.decoding.websocket_frames import Frames
 from tests.benchmarks.engine.test_decoders import CUTS, split
 
@@ -51,6 +53,44 @@ def test_byte_by_byte() -> None:
     content = wire([b"a" * 130, b""])
     received = [message for i in range(len(content)) for message in frames.feed(content[i : i + 1])]
     assert received == [b"a" * 130] * 2 + [b""] * 2
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(120, 400), st.integers(1, 90)), min_size=1, max_size=5),
+    first=st.sampled_from([1, 8, 95, 99_990]),
+    odd=st.sampled_from([b'{"control":"ping"}', b'{"id":"e:7","type":"t","data":1}' + b" " * 120, b"x" * 300]),
+    cuts=CUTS,
+)
+def test_events_that_are_alike_come_as_runs_and_are_the_same(
+    sizes: list[tuple[int, int]], first: int, odd: bytes, cuts: list[int]
+) -> None:
+    messages: list[bytes] = []
+    for size, count in sizes:
+        messages += [b'{"id":"e:%d","data":"%b"}' % (first + n, b"y" * size) for n in range(count)]
+        messages.append(odd)
+    content = b"".join(frame(Opcode.TEXT, message) for message in messages)
+    found: list[tuple[int, bytes]] = []
+    others: list[bytes] = []
+    frames = Frames()
+    for chunk in split(content, cuts):
+        for message in frames.feed(chunk):
+            if isinstance(message, UniformRun):
+                assert message.epoch == b"e"
+                found += zip(message.offsets, message.text.split(b"\n"), strict=True)
+            elif (event := EVENT_MESSAGE.fullmatch(message)) is not None and message != odd:
+                found.append((int(event[2]), event[3]))
+            else:
+                others.append(message)
+    expected = [(first + n, b'"%b"' % (b"y" * size)) for size, count in sizes for n in range(count)]
+    assert found == expected
+    assert others == [odd] * len(sizes)
+
+
+def test_a_long_row_of_events_is_a_run() -> None:
+    content = b"".join(frame(Opcode.TEXT, b'{"id":"e:%d","data":"%b"}' % (n, b"y" * 128)) for n in range(100, 200))
+    (run,) = Frames().feed(content)
+    assert isinstance(run, UniformRun)
+    assert run.offsets == list(range(100, 200))
 
 
 def test_a_close_without_a_code() -> None:

@@ -22,10 +22,10 @@ from streamlanes.benchmarks.external.server import External
 from streamlanes.benchmarks.kinds.broadcast import Broadcast
 from streamlanes.benchmarks.machine.processes import Placement
 from streamlanes.benchmarks.report.rows import rows
-from streamlanes.benchmarks.trial.contestants import Contestant, Floor, Lane
+from streamlanes.benchmarks.trial.contestants import FLOORS, Contestant, Lane
 from streamlanes.benchmarks.trial.shards import processes
 from streamlanes.benchmarks.trial.trial import Site, TrialPlan, run_trial
-from streamlanes.producers.wire import SSE
+from streamlanes.producers.wire import LONG_POLL, SSE, WEBSOCKET
 
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 BROADCAST = Broadcast(readers=(3,), deliveries=300.0, seconds=0.5, warm_up=0)
@@ -57,17 +57,23 @@ def test_nchan(lane: str, tmp_path: Path, engine: Executor) -> None:
     assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
 
 
-def test_the_floor_is_what_a_lane_costs_a_multiple_of(tmp_path: Path, engine: Executor) -> None:
-    contestants: list[Contestant] = [Floor(), Lane(name="sse", lane="sse", reader=SSE)]
+def test_the_floor_is_what_a_lane_costs_a_multiple_of_each_wire_its_own(tmp_path: Path, engine: Executor) -> None:
+    wires = (("sse", SSE), ("ws", WEBSOCKET), ("poll", LONG_POLL))
+    contestants: list[Contestant] = [*FLOORS, *(Lane(name=name, lane=name, reader=wire) for name, wire in wires)]
     results = [trial(one, tmp_path, engine) for one in contestants]
     for result in results:
         assert result.correctness.faults() == ""
         assert (result.readers, result.events) == (3, 3 * EVENTS)
         assert {"latency", "lag", "queueing", "delivery"} <= result.histograms.keys()
-    floor, sse = (row.figures for row in rows(results, "broadcast"))
-    assert floor["floor_multiple"] == 1
-    assert sse["floor_multiple"] == sse["server_us_per_event"] / floor["server_us_per_event"]
-    assert all("floor_multiple" not in row.figures for row in rows(results[1:], "broadcast"))
+    measured = {row.lane: row.figures for row in rows(results, "broadcast")}
+    for lane, floor in (("sse", "floor"), ("ws", "floor-ws"), ("poll", "floor-poll")):
+        below = measured[floor]["server_us_per_event"]
+        assert measured[floor]["floor_multiple"] == 1
+        assert measured[lane]["floor_multiple"] == measured[lane]["server_us_per_event"] / below
+    without = {row.lane: row.figures for row in rows([results[0], *results[3:]], "broadcast")}
+    below = measured["floor"]["server_us_per_event"]
+    assert without["ws"]["floor_multiple"] == measured["ws"]["server_us_per_event"] / below
+    assert all("floor_multiple" not in row.figures for row in rows(results[3:], "broadcast"))
 
 
 def foreign(folder: Path, option: str = "") -> External:

@@ -15,7 +15,7 @@ from streamlanes.benchmarks.experiment.results import Header
 from streamlanes.benchmarks.experiment.scenario import Scenario
 from streamlanes.benchmarks.machine.environment import environment
 from streamlanes.benchmarks.machine.processes import placement
-from tests.benchmarks.rows import of_lane, role
+from tests.benchmarks.rows import of_lane, read_by, role
 
 LANES = ("sse", "ws", "poll", "ndjson", "sse-usual", "poll-single")
 TWICE = "sse~again"
@@ -56,6 +56,7 @@ def result(kind: str, lane: str, number: int, **changes: object) -> Result:
     """One trial, without figures unless *changes* has some."""
     values: dict[str, object] = {
         "trial": f"{kind}-{number:02}-{lane}", "kind": kind, "lane": lane, "of_lane": of_lane(lane),
+        "reader": read_by(lane),
         "role": role(lane), "round": number, "point": {}, "readers": 20,
         "events": 20_000, "correctness": Correctness(), "overloaded": False, "window_ns": 10_000_000_000, "figures": {},
         "histograms": {}, "samples": {}, "heat": None, "timeline": None, "caveats": (),
