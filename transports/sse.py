@@ -44,10 +44,12 @@ class SSELane:
 
     name: str = "sse"
     wire: Wire = SSE
+    direct: bool = True
+    """Whether bytes may go straight to our own server's sockets; else they go by ASGI's `send`."""
 
     def router(self, service: StreamService) -> APIRouter:
         lane = StreamingLane(service, self.name, SSEFraming())
-        writers = Writers(lane, BODY)
+        writers = Writers(lane, BODY, direct=self.direct)
 
         def respond(opening: Opening) -> Response:
             return WrittenResponse(writers, opening, "text/event-stream")

@@ -34,10 +34,12 @@ class WebSocketLane:
 
     name: str = "ws"
     wire: Wire = WEBSOCKET
+    direct: bool = True
+    """Whether bytes may go straight to our own server's sockets; else they go by ASGI's `send`."""
 
     def router(self, service: StreamService) -> APIRouter:
         lane = StreamingLane(service, self.name, WebSocketFraming())
-        writers = Writers(lane, MESSAGES, partial(take_in, service))
+        writers = Writers(lane, MESSAGES, take_in=partial(take_in, service), direct=self.direct)
 
         async def talk(websocket: WebSocket, opening: Opening) -> None:
             # Not WebSocket's own methods, which check what our own order of messages can't get wrong.

@@ -245,9 +245,10 @@ def ratio(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
         yield lambda lane: rate(lane, *null) / rate(lane, ours.url, ours.pid)
 
 
-AT_LEAST: Final = {"ws": caveats.CEILING, "sse": 1.0, "ndjson": 1.0, "poll": 0.0}
-"""On `sse` and `ndjson` our server takes hardly longer for an event than the engine does: METHOD's rule isn't kept, and
-reports have a caveat with the ratio. Polls wait for round trips: their ratio is printed only."""
+AT_LEAST: Final = {"ws": 1.0, "sse": 1.0, "ndjson": 1.0, "poll": 0.0}
+"""Alone on a machine it is about twice what our server gives (2.5 on `ws`, 1.9 on `sse`, 2.2 on `ndjson`); beside other
+tests it may be half of that. Where METHOD's rule of twice isn't kept in a run, its report has a caveat with the ratio.
+Polls wait for round trips: their ratio is printed only."""
 
 
 @pytest.mark.usefixtures("on_linux")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -27,13 +28,13 @@ READERS: dict[Wire, Callable[[bytes], Events]] = {
 
 
 def taken(events: Sequence[Event]) -> Events:
-    return Events([event.offset for event in events], [event.data.encode() for event in events])
+    return Events(array("q", [event.offset for event in events]), [event.data.encode() for event in events])
 
 
 @pytest.mark.parametrize("wire", READERS)
 def test_decode(benchmark: BenchmarkFixture, wire: Wire, events: list[Event]) -> None:
-    offsets, data = benchmark(READERS[wire], BODIES[wire](EPOCH, events))
-    assert (offsets, b"\n".join(data)) == (taken(events).offsets, b"\n".join(taken(events).data))
+    decoded = benchmark(READERS[wire], BODIES[wire](EPOCH, events))
+    assert (decoded.offsets, b"\n".join(decoded.data)) == (taken(events).offsets, b"\n".join(taken(events).data))
 
 
 def test_record(benchmark: BenchmarkFixture, events: list[Event]) -> None:

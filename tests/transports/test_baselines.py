@@ -47,7 +47,9 @@ async def url(service: StreamService) -> AsyncIterator[str]:
 
 
 def test_they_are_found_in_a_place_of_their_own() -> None:
-    assert set(LANES) == {"sse-usual", "ws-usual", "sse-fastapi", "sse-starlette", "poll-single"}
+    assert set(LANES) == {
+        *("sse-usual", "ws-usual", "sse-fastapi", "sse-starlette", "poll-single", "sse-asgi", "ws-asgi"),
+    }
     assert not LANES.keys() & discover().keys()
 
 
@@ -83,7 +85,7 @@ async def test_the_queue_is_bounded_and_what_fills_it_waits(service: StreamServi
             filling.cancel()
 
 
-@pytest.mark.parametrize("name", sorted(LANES.keys() - {"sse-starlette"}))
+@pytest.mark.parametrize("name", sorted(LANES.keys() - {"sse-starlette", "sse-asgi", "ws-asgi"}))
 async def test_each_event_is_serialised_for_each_reader(
     url: str, service: StreamService, fed: Fed, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

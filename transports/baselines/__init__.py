@@ -1,4 +1,5 @@
-"""The lanes that others are compared with: the same wires, written as most services write them today.
+"""The lanes that others are compared with: the same wires, written as most services write them today, and the steps
+between that and our own.
 
 They keep the wire and pass the contract tests, so that what is measured is what their way costs and nothing else. They
 aren't served unless asked for: `streamlanes serve --baselines`, or `create_app(service, transports=…)`.

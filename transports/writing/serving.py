@@ -30,7 +30,7 @@ async def serve(writers: Writers[T], opening: Opening, scope: Scope, receive: Re
     middleware that may wait for its end has called it, and under any other server, it returns at the end.
     """
     reader = Reader(writers, opening.stream)
-    outlet = lent(scope, receive, send)
+    outlet = lent(scope, receive, send) if writers.direct else None
     write = None if outlet is None else outlet.take(reader)
     if outlet is None or write is None:
         _tell_who_wraps(writers, scope, send)
@@ -68,7 +68,7 @@ async def _listen(reader: Reader[T], receive: Receive, way: Plain[T], serving: a
 
 def _tell_who_wraps(writers: Writers[T], scope: Scope, send: Send) -> None:
     name, told = wrapper(scope, send), writers.lane.service.told
-    if name is not None and name not in told:
+    if writers.direct and name is not None and name not in told:
         told.add(name)
         logger.warning(
             "%s wraps ASGI's `send`, so readers get their bytes through it and not straight from the server, which "

@@ -72,10 +72,16 @@ class Writers(Generic[T]):
         self,
         lane: StreamingLane[T],
         packing: Packing[T],
+        *,
         take_in: Callable[[str, Mapping[str, object]], T | None] = lambda _, __: None,
+        direct: bool = True,
     ) -> None:
-        """*take_in* is given what a stream's reader sends, and returns the answer, if there is one."""
+        """*take_in* is given what a stream's reader sends, and returns the answer, if there is one.
+
+        Not *direct*: bytes go out by ASGI's `send` under any server.
+        """
         self.lane = lane
+        self.direct = direct
         self.packing = packing
         self.take_in = take_in
         self.cache = FrameCache(lambda epoch, events: packing(lane.framing.events(epoch, events)))

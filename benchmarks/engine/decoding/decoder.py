@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from array import array
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 LONGEST: Final = 16 * 1024 * 1024
 """Bytes that an event may take on the wire, as for the clients."""
@@ -22,11 +24,12 @@ def check_length(held: int) -> None:
         raise ReadingFailed(f"an event didn't end within {LONGEST:,} bytes")
 
 
-class Events(NamedTuple):
+@dataclass(slots=True)
+class Events:
     """The events of a piece of the wire."""
 
-    offsets: list[int]
-    data: list[bytes]
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+    data: list[bytes] = field(default_factory=list)
     """The JSON texts as they were on the wire, in their order: one by one, or several with a newline between them."""
 
 

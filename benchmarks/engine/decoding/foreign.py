@@ -30,7 +30,7 @@ class ForeignDecoder:
 
     def feed_all(self, messages: Iterable[bytes | UniformRun]) -> Events:
         """Return the events in *messages*."""
-        events = Events([], [])
+        events = Events()
         for message in messages:
             for text in message.text.split(b"\n") if isinstance(message, UniformRun) else (message,):
                 found = _EVENT.search(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from typing import Final
 
 from streamlanes.benchmarks.engine.decoding.decoder import Position, ReadingFailed
@@ -24,7 +25,7 @@ EVENT_MESSAGE: Final = re.compile(_HEAD + rb"(.*)\}", re.DOTALL)
 """A whole event; groups: epoch, offset, data."""
 
 
-def take_message(message: bytes, place: Position, offsets: list[int], data: list[bytes]) -> None:
+def take_message(message: bytes, place: Position, offsets: array[int], data: list[bytes]) -> None:
     """Add an event to *offsets* and *data*, or tell *place* of a control message. Raises ReadingFailed."""
     event = EVENT_MESSAGE.fullmatch(message)
     if event is None:

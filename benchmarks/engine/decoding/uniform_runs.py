@@ -8,6 +8,7 @@ must be is checked of all rows at once, column by column.
 from __future__ import annotations
 
 import re
+from array import array
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -28,7 +29,7 @@ class UniformRun(NamedTuple):
     """Events that came one after the other, each as long as the others."""
 
     epoch: bytes
-    offsets: list[int]
+    offsets: array[int]
     text: bytes
     """The JSON text of each, as it was on the wire, a newline between them."""
     end: int
@@ -100,7 +101,8 @@ def run_of(buffer: bytes, place: int, first: re.Match[bytes]) -> UniformRun | No
     if count < SHORTEST or not buffer.startswith(buffer[place:digits], place + (SHORTEST - 1) * size):
         return None
     numerals = np.ndarray((count, digits_end - digits), np.uint8, buffer, digits, (size, 1)) - ord("0")
-    alike = (numerals <= 9).all(axis=1)  # what is below "0" has wrapped around
+    others = numerals > 9  # what is below "0" has wrapped around
+    alike = ~others.any(axis=1) if others.any() else np.ones(count, np.bool_)
     for start, end in ((place, digits), (digits_end, data), (data_end, first.end())):
         alike &= np.ndarray((count,), f"S{end - start}", buffer, start, (size,)) == buffer[start:end]
     if not alike.all():
@@ -111,5 +113,5 @@ def run_of(buffer: bytes, place: int, first: re.Match[bytes]) -> UniformRun | No
     texts[:, -1] = ord("\n")
     if np.count_nonzero(texts == ord("\n")) != count:  # a row that isn't one record
         return None
-    offsets: list[int] = (numerals[:count] @ _POWERS[digits - digits_end :]).tolist()
-    return UniformRun(first[1], offsets, texts.tobytes()[:-1], place + count * size)
+    offsets = array("q", (numerals[:count] @ _POWERS[digits - digits_end :]).tobytes())
+    return UniformRun(first[1], offsets, texts.reshape(-1)[:-1].tobytes(), place + count * size)

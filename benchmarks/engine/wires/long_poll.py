@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from array import array
 from json import JSONDecoder
 from typing import Final
 
@@ -33,7 +34,7 @@ class LongPollDecoder:
         self.after = after
 
     def feed(self, body: bytes) -> Events:
-        offsets: list[int] = []
+        offsets = array("q")
         data: list[bytes] = []
         text = body.decode(errors="replace")  # what isn't UTF-8 then fails the gate's checksum
         if not text.startswith(_START):

@@ -25,7 +25,7 @@ class NDJSONDecoder:
 
     def feed(self, chunk: bytes) -> Events:
         buffer = self._rest + chunk
-        events = Events([], [])
+        events = Events()
         if len(buffer) >= PIECE:
             buffer = take_runs(buffer, b"\n", EVENT_LINE, self, events)
         lines = buffer.split(b"\n")

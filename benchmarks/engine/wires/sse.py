@@ -37,7 +37,7 @@ class SSEDecoder:
         if b"\r" in chunk or self._after_cr:
             chunk = self._normalised(chunk)
         buffer = self._rest + chunk
-        events = Events([], [])
+        events = Events()
         if len(buffer) >= PIECE:
             buffer = take_runs(buffer, b"\n\n", _PLAIN_TO_END, self, events)
         blocks = buffer.split(b"\n\n")

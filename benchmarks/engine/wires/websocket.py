@@ -27,7 +27,7 @@ class WebSocketDecoder:
         return self.feed_all((message,))
 
     def feed_all(self, messages: Iterable[bytes | UniformRun]) -> Events:
-        events = Events([], [])
+        events = Events()
         for message in messages:
             if isinstance(message, UniformRun):
                 take_run(message, self.place, events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -66,16 +67,16 @@ def split(content: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 def decode(decoder: Decoder, chunks: Sequence[bytes]) -> Events:
-    everything = Events([], [])
+    everything = Events()
     for chunk in chunks:
-        offsets, data = decoder.feed(chunk)
-        everything.offsets.extend(offsets)
-        everything.data.extend(text for some in data for text in some.split(b"\n"))
+        events = decoder.feed(chunk)
+        everything.offsets.extend(events.offsets)
+        everything.data.extend(text for some in events.data for text in some.split(b"\n"))
     return everything
 
 
 def verbatim(events: Sequence[Event]) -> Events:
-    return Events([event.offset for event in events], [event.data.encode() for event in events])
+    return Events(array("q", [event.offset for event in events]), [event.data.encode() for event in events])
 
 
 def check_end(decoder: Decoder) -> None:
@@ -185,13 +186,13 @@ def test_foreign_sse_split_anywhere(cuts: list[int], end: str) -> None:
     ]
     content = "".join(end.join(block) + end + end for block in blocks).encode()
     decoder = ForeignSSEDecoder(2)
-    assert decode(decoder, split(content, cuts)) == Events([1, 2], [text.encode() for text in data])
+    assert decode(decoder, split(content, cuts)) == Events(array("q", [1, 2]), [text.encode() for text in data])
     assert decoder.place.outcome == "completed"
 
 
 def test_foreign_messages_end_with_the_last_that_is_awaited() -> None:
     decoder = ForeignDecoder(3)
-    assert decoder.feed_all([b'{"n":1,"text":"x"}', b"{}", b'[{"n":3,"text":"x"}]']).offsets == [1, 3]
+    assert decoder.feed_all([b'{"n":1,"text":"x"}', b"{}", b'[{"n":3,"text":"x"}]']).offsets.tolist() == [1, 3]
     assert decoder.place.outcome == "completed"
     with pytest.raises(ReadingFailed):
         ForeignDecoder(0)
@@ -206,7 +207,7 @@ def test_a_byte_order_mark_is_no_part_of_the_stream(size: int) -> None:
     data = '{"n":1,"text":"a"}'
     content = f"\ufeffdata: {data}\n\n".encode()
     chunks = [content[n : n + size] for n in range(0, len(content), size)]
-    assert decode(ForeignSSEDecoder(1), chunks) == Events([1], [data.encode()])
+    assert decode(ForeignSSEDecoder(1), chunks) == Events(array("q", [1]), [data.encode()])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from typing import Final
 
 import httpx
@@ -19,8 +20,8 @@ from streamlanes.benchmarks.spec.tasks import Audience, Rereading, Task
 from streamlanes.contract.serving import serving
 from streamlanes.transports import StreamService
 
-SOME: Final = Events([1], [b"1"])
-NONE: Final = Events([], [])
+SOME: Final = Events(array("q", [1]), [b"1"])
+NONE: Final = Events()
 EVENTS: Final = 5_000
 """More than come at once."""
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 import zlib
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -71,9 +72,9 @@ async def full() -> AsyncIterator[tuple[str, str]]:
 
 
 async def good(recorder: Recorder) -> None:
-    recorder.take(time.monotonic_ns(), Events([1, 2], [b"1", b"2"]))
-    recorder.take(time.monotonic_ns(), Events([], []))
-    recorder.take(time.monotonic_ns(), Events([3], [b"3"]))
+    recorder.take(time.monotonic_ns(), Events(array("q", [1, 2]), [b"1", b"2"]))
+    recorder.take(time.monotonic_ns(), Events())
+    recorder.take(time.monotonic_ns(), Events(array("q", [3]), [b"3"]))
     await asyncio.sleep(0)
 
 

@@ -189,7 +189,7 @@ class FakeReader:
 
 def gives(*offsets: int, then: Exception | None = None, silent: bool = False) -> Connecting:
     async def reading(_: URL, recorder: Recorder) -> None:
-        recorder.take(time.monotonic_ns(), Events(list(offsets), [b"1"] * len(offsets)))
+        recorder.take(time.monotonic_ns(), Events(array("q", offsets), [b"1"] * len(offsets)))
         if silent:
             await asyncio.get_running_loop().create_future()
         if then is not None:

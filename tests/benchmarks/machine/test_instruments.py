@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -47,8 +48,8 @@ def test_the_lag_is_the_time_since_the_kernel_had_the_bytes(listener: socket.soc
                 time.sleep(BUSY)
                 assert reader.recv(10) == b"1"
                 received_ns = time.monotonic_ns()
-                recorder.take(received_ns, Events([1], [b"1"]))
-                recorder.take(received_ns, Events([], []))  # what brings no event has no lag of its own
+                recorder.take(received_ns, Events(array("q", [1]), [b"1"]))
+                recorder.take(received_ns, Events())  # what brings no event has no lag of its own
     (lag,) = recorder.lags_ns
     assert received_ns - after_ns - MS <= lag <= received_ns - before_ns + MS
     assert lag >= (BUSY - 0.001) * 1e9
