@@ -99,6 +99,13 @@ def lent(scope: Scope, receive: Receive, send: Send) -> Outlet | None:
     return outlet if outlet.free else None
 
 
+def steppable(send: Send) -> Send | None:
+    """Return what *send* comes down to, if that is one of uvicorn's, which never ask in which task they are."""
+    inner = innermost(send)
+    classes = type(getattr(inner, "__self__", None)).__mro__
+    return inner if any(one.__module__ in _STEPPABLE for one in classes) else None
+
+
 def wrapper(scope: Scope, send: Send) -> str | None:
     """Return the name of what keeps an app from its server's connection, by wrapping *send*."""
     outlet, inner = outlet_of(scope), innermost(send)
@@ -164,6 +171,13 @@ def only_known_callers() -> bool:
     return False
 
 
+_STEPPABLE: Final = frozenset(
+    {
+        "uvicorn.protocols.http.h11_impl",
+        "uvicorn.protocols.http.httptools_impl",
+        "uvicorn.protocols.websockets.websockets_sansio_impl",
+    }
+)
 _SERVERS: Final = frozenset(
     {"uvicorn.protocols.http.httptools_impl", "streamlanes.transports.server.websocket_protocol"}
 )

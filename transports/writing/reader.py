@@ -12,7 +12,7 @@ from streamlanes.producers.errors import CursorExpired, UnknownStream
 from streamlanes.producers.events import Cursor, Outcome
 from streamlanes.producers.log.event_log import Batch
 from streamlanes.transports.follow import FIRST_HEARTBEAT, Opening
-from streamlanes.transports.packing import Packed
+from streamlanes.transports.packing import Packed, Packing
 from streamlanes.transports.service.connection import Connection
 from streamlanes.transports.service.service import READ_BYTES, READ_EVENTS, ServiceOver
 from streamlanes.transports.writing.taken import Taken
@@ -77,6 +77,11 @@ class Reader(Taken, Generic[T]):
         self._arm(lane.service.settings.heartbeat * lane.jitter(*FIRST_HEARTBEAT))
         self._take(first, live=False)
         self.settle()
+
+    @property
+    def packing(self) -> Packing[T]:
+        """How its connection carries what is told to it."""
+        return self._writers.packing
 
     # What its writer does
 

@@ -11,8 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from streamlanes.transports.follow import Opening
-from streamlanes.transports.outlet import lent, only_known_callers, wrapper
-from streamlanes.transports.packing import Packing
+from streamlanes.transports.outlet import lent, only_known_callers, steppable, wrapper
 from streamlanes.transports.service.connection import connection_of
 from streamlanes.transports.writing.reader import Reader
 from streamlanes.transports.writing.ways import Direct, Plain
@@ -34,7 +33,7 @@ async def serve(writers: Writers[T], opening: Opening, scope: Scope, receive: Re
     write = None if outlet is None else outlet.take(reader)
     if outlet is None or write is None:
         _tell_who_wraps(writers, scope, send)
-        await _serve_plainly(reader, opening, receive, Plain(send, reader, writers.packing), writers.packing)
+        await _serve_plainly(reader, opening, scope, receive, send)
         return
     connection = connection_of(scope)
     if connection is not None:
@@ -44,14 +43,15 @@ async def serve(writers: Writers[T], opening: Opening, scope: Scope, receive: Re
         await reader.until_over()
 
 
-async def _serve_plainly(
-    reader: Reader[T], opening: Opening, receive: Receive, way: Plain[T], packing: Packing[T]
-) -> None:
+async def _serve_plainly(reader: Reader[T], opening: Opening, scope: Scope, receive: Receive, send: Send) -> None:
+    bare = steppable(send)
+    way = Plain(bare or send, reader, reader.packing, stepping=bare is not None)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_listen, reader, receive, way, tasks.cancel_scope)
         try:
-            reader.begin(opening, way, None)
-            with suppress(*packing.gone):
+            # What goes past the connection's own `send` is told to it.
+            reader.begin(opening, way, None if bare is None else connection_of(scope))
+            with suppress(*reader.packing.gone):
                 await way.run()
         finally:
             reader.lost()
