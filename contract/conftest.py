@@ -9,15 +9,25 @@ from streamlanes import clients
 from streamlanes.clients import Client, Options
 from streamlanes.contract.serving import serving
 from streamlanes.contract.sources import Fed, sources
+from streamlanes.contract.ways import WAYS
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, baselines, discover
 
 TRANSPORTS = {**discover(), **baselines.discover()}
 
 
-@pytest.fixture(params=sorted(TRANSPORTS))
-def transport(request: pytest.FixtureRequest) -> Transport:
+CASES = [(name, way) for name in sorted(TRANSPORTS) for way in (WAYS if name in discover() else ("direct",))]
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A lane and a way in which its bytes get out; those that others are compared with have but one."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def transport(case: tuple[str, str]) -> Transport:
     """Every lane that there is, also those of other packages, and those that others are compared with."""
-    return TRANSPORTS[request.param]
+    return TRANSPORTS[case[0]]
 
 
 @pytest.fixture
@@ -46,6 +56,6 @@ def service(fed: Fed) -> StreamService:
 
 
 @pytest_asyncio.fixture
-async def url(service: StreamService, transport: Transport) -> AsyncIterator[str]:
-    async with serving(service, [transport]) as base:
+async def url(service: StreamService, transport: Transport, case: tuple[str, str]) -> AsyncIterator[str]:
+    async with serving(service, [transport], around=WAYS[case[1]]) as base:
         yield base

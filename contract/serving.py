@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
+from streamlanes.contract.ways import as_it_is
 from streamlanes.transports import StreamService, Transport
 from streamlanes.transports.server.uvicorn_server import bind, server, url_of
 
 
 @asynccontextmanager
-async def serving(service: StreamService, transports: Sequence[Transport] | None = None) -> AsyncIterator[str]:
-    """Serve *service* on this event loop, so that a test can also look into it; gives the base URL."""
+async def serving(
+    service: StreamService,
+    transports: Sequence[Transport] | None = None,
+    *,
+    around: Callable[[ASGIApp], ASGIApp] = as_it_is,
+) -> AsyncIterator[str]:
+    """Serve *service* on this event loop, so that a test can also look into it; gives the base URL.
+
+    *around* is put around the app, as a middleware.
+    """
     ready = asyncio.Event()
     lanes = server(service, ready.set, transports, linger=0)
+    lanes.config.app = around(cast("ASGIApp", lanes.config.app))
     async with running(lanes, ready) as url:
         try:
             yield url

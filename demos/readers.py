@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -75,7 +76,7 @@ class Counter(Recorder):
         if not offsets:
             return
         first = self._last + 1 if self._last else offsets[0]
-        if offsets != list(range(first, first + len(offsets))):
+        if offsets != array("q", range(first, first + len(offsets))):
             raise ReadingFailed(f"events {offsets[0]} to {offsets[-1]} came after {self._last}")
         self._last = offsets[-1]
         self.received += len(offsets)
