@@ -156,6 +156,7 @@ class HTTPProtocol(BoundedProtocol):
         running.body = bytearray()
         self.headers = []
         self.url = b""
+        self.flow.resume_reading()  # a further request has stopped it: the client's leaving would go unnoticed
         return self.transport.write
 
     def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
@@ -197,18 +198,18 @@ class HTTPProtocol(BoundedProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse; what can't be parsed closes the connection."""
         super().data_received(data)
-        if self._owner is not None and self.transport.is_closing():
-            self._tell_lost()
+        if self._owner is not None:
+            if self.transport.is_closing():
+                self._tell_lost()
+            else:
+                self.flow.resume_reading()
 
     def eof_received(self) -> None:
         """Let the transport close."""
         self._tell_lost()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who still works on an answer; uvicorn tells only the last request's app.
-
-        See findings/uvicorn-pipelined-disconnect.sh.
-        """
+        """Tell who still works on an answer; uvicorn tells only the app of the last request that came."""
         super().connection_lost(exc)
         self._tell_lost()
         running = getattr(self, "_running", None)
