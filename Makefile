@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: # what there is
 	@grep -E '^[a-z-]+:' $(MAKEFILE_LIST) | sed -E 's/:[^#]*(# (.*))?$$/\t\2/' | expand -t 12
 
-.PHONY: help demo compare test test-lowest test-long micro micro-baseline lint types types-browser picture docs results-page format lock clean
+.PHONY: help demo compare test test-lowest test-long micro micro-baseline perf lint types types-browser picture docs results-page format lock clean
 
 demo: $(READY) # one stream over several lanes side by side, in the browser
 	$(RUN)streamlanes demo $(ARGS)
@@ -39,6 +39,10 @@ micro: $(READY) # what our own code costs, step by step, against the run that wa
 
 micro-baseline: $(READY) # keep a run of this machine as the one to compare with
 	$(MICRO) --benchmark-json=$(KEPT) $(ARGS)
+
+perf: $(READY) # instructions that a delivery takes on each lane, at 10 and at 100 readers; needs valgrind
+	@command -v valgrind >/dev/null || { echo "valgrind isn't here: apt-get install valgrind"; exit 1; }
+	$(RUN)python -m tests.micro.instructions
 
 lint: $(READY) # ruff, as CI runs it
 	$(RUN)ruff check .

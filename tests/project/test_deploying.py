@@ -24,19 +24,29 @@ from streamlanes.transports.door.authorization import Authorize, Forbidden, Unau
 from streamlanes.transports.server.uvicorn_server import bind, url_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
-APP, HOOK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+APP, RUN, HOOK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 PATIENT = Options(open_timeout=40)  # the process is only being started
 TOLD = Options(headers={"Authorization": "Bearer s3cret"})
 
 
 @contextmanager
-def deployed(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run the page's app with the page's command; gives the base URL and the process, which ends with the block."""
+def deployed(folder: Path, how: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run the page's app with the page's command, or from the page's Python.
+
+    Gives the base URL and the process, which ends with the block.
+    """
     (folder / "main.py").write_text(APP)
     [command] = re.findall(r"^\$ uvicorn (.*)$", PAGE, re.MULTILINE)
     with bind("127.0.0.1", 0) as listener:
+        run = RUN.replace('"main:app",', f'"main:app", fd={listener.fileno()},')
+        assert run != RUN
+        (folder / "run.py").write_text(run)
+        ways = {
+            "command": [sys.executable, "-m", "uvicorn", *shlex.split(command), "--fd", str(listener.fileno())],
+            "python": [sys.executable, "run.py"],
+        }
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", *shlex.split(command), "--fd", str(listener.fileno())],
+            ways[how],
             cwd=folder,
             env={**os.environ, "STREAMS_TOKEN": "s3cret", "STREAMLANES_DRAIN": "0.2"},
             pass_fds=[listener.fileno()],
@@ -51,10 +61,11 @@ def deployed(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             process.communicate(timeout=10)
 
 
+@pytest.mark.parametrize("how", ["command", "python"])
 @pytest.mark.parametrize("transport", discover().values(), ids=lambda transport: transport.name)
-async def test_the_app_serves_and_leaves_at_sigterm(transport: Transport, tmp_path: Path) -> None:
+async def test_the_app_serves_and_leaves_at_sigterm(transport: Transport, how: str, tmp_path: Path) -> None:
     client = clients.discover()[transport.wire]
-    with deployed(tmp_path) as (url, process):
+    with deployed(tmp_path, how) as (url, process):
         async with asyncio.timeout(50):
             with pytest.raises(RequestRejected, match="token"):
                 await start(url, "tokens", options=PATIENT)
