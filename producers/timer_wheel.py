@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+logger = logging.getLogger("streamlanes")
 
 TICK: Final = 0.02
 """Seconds; a time comes at most this much late. A timer for each wait would cost more than the wait itself."""
@@ -15,7 +18,7 @@ TICK: Final = 0.02
 class TimerWheel(Generic[T]):
     """Calls *fire* with each entry once its time has come. Entries due in the same tick share a slot, all one timer.
 
-    *fire* must not raise. An entry isn't in it twice.
+    What *fire* raises is logged, and is no other entry's. An entry isn't in it twice.
     """
 
     def __init__(self, fire: Callable[[T], None]) -> None:
@@ -56,6 +59,9 @@ class TimerWheel(Generic[T]):
         now = loop.time() / TICK
         for slot in [slot for slot in self._slots if slot <= now]:
             for entry in self._slots.pop(slot):
-                self._fire(entry)
+                try:
+                    self._fire(entry)
+                except Exception:
+                    logger.exception("what was to be done at a time failed")
         if self._slots:
             self._arm(loop, min(self._slots))

@@ -155,20 +155,27 @@ _STARLETTES: Final = frozenset(
 )
 
 
-def only_known_callers() -> bool:
-    """Tell whether all that has called the caller's caller, up to the server, is code that has nothing to do when that
-    returns: a middleware that times its app, or holds something for it, is to see its end.
+def is_waited_for(scope: Scope) -> bool:
+    """Tell whether somebody between the caller's caller and the server may have to do something at the end.
+
+    A middleware that times its app or holds something for it, and dependencies with `yield`, are to see it.
     """
+    # Of FastAPI's stacks, where one is known to be empty.
+    if any(getattr(scope[name], "_exit_callbacks", True) for name in _STACKS if name in scope):
+        return True
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 (CPython's, as `inspect` has it)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if frame.f_code.co_name == "run_asgi" and module in _SERVERS:
-            return True
+            return False
         known = module in _KNOWN or module.startswith("streamlanes.transports.")
         if not known and (module, frame.f_code.co_qualname) not in _KNOWN_METHODS:
-            return False
+            return True
         frame = frame.f_back
-    return False
+    return True
+
+
+_STACKS: Final = ("fastapi_inner_astack", "fastapi_function_astack", "fastapi_middleware_astack")
 
 
 _STEPPABLE: Final = frozenset(

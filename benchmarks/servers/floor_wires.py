@@ -28,7 +28,7 @@ class _Streaming:
         connection.write(self._head(request) + b"".join(self._sent))
         if not self._ended:
             self._readers[connection] = None
-            connection.on_lost = self._readers.pop
+            connection.on_lost = self._lost
 
     def append(self, events: Sequence[Event]) -> None:
         self.offset += len(events)
@@ -38,6 +38,9 @@ class _Streaming:
         self._ended = True
         self._write(self._ending())
         self._readers.clear()
+
+    def _lost(self, connection: Connection) -> None:
+        self._readers.pop(connection, None)
 
     def _write(self, content: bytes) -> None:
         self._sent.append(content)

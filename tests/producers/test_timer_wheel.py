@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from streamlanes.producers.timer_wheel import TICK, TimerWheel
 
 
@@ -56,3 +58,22 @@ async def test_one_that_comes_again_does_not_make_the_others_late() -> None:
         while "second" not in came:
             await asyncio.sleep(TICK)
     assert came["second"] - begin >= 0.2
+
+
+async def test_one_that_fails_is_no_others_matter(caplog: pytest.LogCaptureFixture) -> None:
+    came: list[str] = []
+
+    def fire(name: str) -> None:
+        came.append(name)
+        if name == "broken":
+            raise RuntimeError("it failed")
+
+    wheel = TimerWheel(fire)
+    for name in ("first", "broken", "last"):
+        wheel.add(name, 0.05)
+    wheel.add("later", 0.15)
+    async with asyncio.timeout(5):
+        while "later" not in came:
+            await asyncio.sleep(TICK)
+    assert came == ["first", "broken", "last", "later"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -82,7 +82,7 @@ class Admission:
             return
         connection = scope[CONNECTION] = self._admitted(lane, scope, send, leave)
         answering = Answering(connection, scope, streaming=wire != LONG_POLL)
-        ahead = self._ahead.get(lane)
+        ahead = self._ahead.get(lane) if scope["type"] == "http" else None
         try:
             if ahead is None or not await ahead(stream, scope, receive, answering):
                 await self._app(scope, receive, answering)
@@ -185,5 +185,5 @@ def turned_away(scope: Scope, wire: Wire, refused: Refused) -> Response:
 def _route(scope: Scope) -> tuple[str, str]:
     """Return the first two segments of the path below where the app is mounted."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    lane, _, stream = path.lstrip("/").partition("/")
+    lane, _, stream = path.removeprefix("/").partition("/")
     return lane, stream

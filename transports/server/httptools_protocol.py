@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_RE,
     HEADER_VALUE_RE,
@@ -152,10 +153,12 @@ class HTTPProtocol(BoundedProtocol):
             return None
         self._owner = owner
         running.disconnected = True  # to uvicorn, so that it takes the app's return for no error
-        running.scope = self.scope = {}  # type: ignore[typeddict-item] # nobody reads them any more
+        if self.scope is running.scope:  # else they are the next request's, which has begun to come
+            self.scope = {}  # type: ignore[typeddict-item] # nobody reads it any more
+            self.headers = []
+            self.url = b""
+        running.scope = {}  # type: ignore[typeddict-item] # as above
         running.body = bytearray()
-        self.headers = []
-        self.url = b""
         self.flow.resume_reading()  # a further request has stopped it: the client's leaving would go unnoticed
         return self.transport.write
 
@@ -201,8 +204,26 @@ class HTTPProtocol(BoundedProtocol):
         if self._owner is not None:
             if self.transport.is_closing():
                 self._tell_lost()
-            else:
+            elif len(self.cycle.body) <= HIGH_WATER_LIMIT:  # of a further request, whose app would ask for more
                 self.flow.resume_reading()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Change the protocol, unless an answer of this one isn't done."""
+        if self._is_answering():
+            self.close()
+        else:
+            super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what can't be parsed, unless that would be in the middle of another answer."""
+        if self._is_answering():
+            self.close()
+        else:
+            super().send_400_response(msg)
+
+    def _is_answering(self) -> bool:
+        running = getattr(self, "_running", None)
+        return running is not None and not running.response_complete
 
     def eof_received(self) -> None:
         """Let the transport close."""
@@ -212,10 +233,9 @@ class HTTPProtocol(BoundedProtocol):
         """Tell who still works on an answer; uvicorn tells only the app of the last request that came."""
         super().connection_lost(exc)
         self._tell_lost()
-        running = getattr(self, "_running", None)
-        if running is not None and not running.response_complete:
-            running.disconnected = True
-            running.message_event.set()
+        if self._is_answering():
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def pause_writing(self) -> None:
         """Tell the owner."""

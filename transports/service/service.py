@@ -48,7 +48,7 @@ class Timed(Protocol):
     """What a service's timers are for."""
 
     def beat(self) -> None:
-        """Its time has come. Must not raise."""
+        """Its time has come."""
         ...
 
 

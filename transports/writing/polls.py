@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from streamlanes.producers.errors import CursorExpired, StreamError
 from streamlanes.producers.events import After, Cursor
 from streamlanes.producers.log.event_log import Batch
-from streamlanes.transports.outlet import DEFERRED, Outlet, lent, only_known_callers
+from streamlanes.transports.outlet import DEFERRED, Outlet, is_waited_for, lent
 from streamlanes.transports.problems import from_error
 from streamlanes.transports.service.connection import Connection, connection_of
 from streamlanes.transports.service.metrics import LaneMetrics
@@ -75,12 +75,12 @@ class Polls:
             self.service.sent(stream, batch, self.metrics, live=False)
             outlet.answer(self.body(stream, batch))
             return True
-        poll = WaitingPoll(outlet, connection, question, batch)
+        poll, waited_for = WaitingPoll(outlet, connection, question, batch), is_waited_for(scope)
         if outlet.take(poll) is None:
             return True  # its client has just left
         connection.hand_over()
         self._wait(stream, poll, wait)
-        if not only_known_callers():
+        if waited_for:
             await poll.until_over()
         return True
 
@@ -196,6 +196,7 @@ class WaitingPolls:
                 except CursorExpired as expired:  # a new epoch, or more has come at once than is kept
                     self._cursor = expired.oldest
                     await self._answer_all()
+                    await asyncio.sleep(0)  # whatever happens next, others have their turn
         except StreamError as error:
             for poll in list(self._waiting):
                 poll.refuse(error)
@@ -233,7 +234,13 @@ class WaitingPolls:
             batch, body = found
             if not poll.over and (batch.events or batch.outcome is not None or service.draining):
                 service.sent(self._stream, batch, metrics, live=True)
-                poll.answer(body)
+                try:
+                    poll.answer(body)
+                except Exception:
+                    logger.exception("a poll can't be answered; it is cut off")
+                    poll.abort()
+            else:
+                poll.empty = Batch((), batch.cursor, None)  # a new place, if the old one is gone
             if time.monotonic() - begun > PASS_SECONDS:
                 await asyncio.sleep(0)
                 begun = time.monotonic()

@@ -35,6 +35,7 @@ class Reader(Taken, Generic[T]):
     """
 
     __slots__ = (
+        "_beats_at",
         "_catching_up",
         "_epoch",
         "_leaves_at",
@@ -60,6 +61,7 @@ class Reader(Taken, Generic[T]):
         self._catching_up = False
         self._pinged_at = 0.0
         self._slot = 0
+        self._beats_at = 0.0
         self._leaves_at: float | None = None
 
     def begin(self, opening: Opening, way: Way[T], connection: Connection | None) -> None:
@@ -113,9 +115,10 @@ class Reader(Taken, Generic[T]):
         if self._leaves_at is None and not self.over:
             stays = self._writers.lane.service.stays_for(self._stream)
             if stays is not None:
-                self._leaves_at = time.monotonic() + stays
+                now = time.monotonic()
+                self._leaves_at = now + stays
                 self._writers.lane.service.timers.discard(self, self._slot)
-                self._arm(stays)
+                self._arm(min(stays, self._beats_at - now))
 
     def settle(self) -> None:
         """As `Place.settle`."""
@@ -188,6 +191,7 @@ class Reader(Taken, Generic[T]):
             self._arm(rest if self._leaves_at is None else min(rest, self._leaves_at - now))
 
     def _arm(self, seconds: float) -> None:
+        self._beats_at = time.monotonic() + seconds
         self._slot = self._writers.lane.service.timers.add(self, max(seconds, 0.0))
 
     # Reading by itself

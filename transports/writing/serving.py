@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from streamlanes.transports.follow import Opening
-from streamlanes.transports.outlet import lent, only_known_callers, steppable, wrapper
+from streamlanes.transports.outlet import is_waited_for, lent, steppable, wrapper
 from streamlanes.transports.service.connection import connection_of
 from streamlanes.transports.writing.reader import Reader
 from streamlanes.transports.writing.ways import Direct, Plain
@@ -29,6 +29,7 @@ async def serve(writers: Writers[T], opening: Opening, scope: Scope, receive: Re
     middleware that may wait for its end has called it, and under any other server, it returns at the end.
     """
     reader = Reader(writers, opening.stream)
+    waited_for = is_waited_for(scope)
     outlet = lent(scope, receive, send) if writers.direct else None
     write = None if outlet is None else outlet.take(reader)
     if outlet is None or write is None:
@@ -39,7 +40,7 @@ async def serve(writers: Writers[T], opening: Opening, scope: Scope, receive: Re
     if connection is not None:
         connection.hand_over()
     reader.begin(opening, Direct(outlet, write), connection)
-    if not only_known_callers():
+    if waited_for:
         await reader.until_over()
 
 

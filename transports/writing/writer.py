@@ -175,9 +175,14 @@ class StreamWriter(Generic[T]):
             self._waiting = False
 
     async def _tell_gap(self, expired: CursorExpired) -> None:
-        before = self.offset
+        epoch, before = self.epoch, self.offset
         self.epoch, self.offset = expired.oldest
         await self._pass(before, lambda reader: reader.tell_gap(expired))
+        if epoch != self.epoch:  # who was further in the old one is nowhere in the new one
+            for reader in [reader for reader in self._readers if reader.offset != self.offset]:
+                self.discard(reader)
+                reader.settle()
+        await asyncio.sleep(0)  # whatever happens next, others have their turn
 
     async def _tell_end(self, cursor: Cursor, outcome: Outcome) -> None:
         await self._pass(self.offset, lambda reader: reader.end(cursor, outcome))

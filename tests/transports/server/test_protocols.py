@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -179,3 +182,73 @@ async def test_a_websocket_answers_its_readers_messages_while_it_streams(url: st
         writer.write(frame(8, (1000).to_bytes(2)))
         assert b"\x88\x02\x03\xe8" in await rest(reader)
     await until(lambda: readers(service) == 0 and not service.connections)
+
+
+@pytest.mark.parametrize("target", ["/sse/still", "/ndjson/still", "/poll/a?wait=30"])
+async def test_no_websocket_begins_behind_an_answer_that_is_not_done(
+    url: str, service: StreamService, fed: Fed, target: str
+) -> None:
+    async with connected(url, get("/poll/a?wait=30")) as (other, _):
+        async with connected(url, get(target)) as (reader, writer):
+            await until(lambda: readers(service) == 2)
+            writer.write(get("/ws/a", UPGRADE))
+            assert b"101" not in await rest(reader)
+        await until(lambda: readers(service) == 1 and len(service.connections) == 1)
+        fed.queue.put_nowait("hello")
+        assert (await reply(other))[0] == 200
+
+
+@pytest.mark.parametrize("cut", [8, 30, -3])
+@pytest.mark.parametrize("target", ["/sse/a", "/poll/a?wait=30"])
+async def test_the_next_request_may_come_in_pieces(
+    url: str, service: StreamService, fed: Fed, cut: int, target: str
+) -> None:
+    following = get("/healthz", "X-Something: or other\r\n")
+    async with connected(url, get(target) + following[:cut]) as (reader, writer):
+        await until(lambda: readers(service) == 1)
+        fed.queue.put_nowait("hello")
+        fed.queue.put_nowait(None)
+        await reader.readuntil(b"hello")
+        writer.write(following[cut:])
+        if target.startswith("/sse"):
+            await reader.readuntil(b"0\r\n\r\n")
+        else:
+            await reader.readuntil(b"}")
+            await reader.readuntil(b"}")
+        status, _, body = await reply(reader)
+        assert (status, b'"status":"ok"' in body) == (200, True)
+
+
+async def test_the_body_of_a_further_request_is_not_kept(url: str, service: StreamService) -> None:
+    head = b"POST /start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"
+    async with connected(url, get("/sse/still") + head) as (_, writer):
+        await until(lambda: readers(service) == 1)
+        tracemalloc.start()
+        try:
+            for _ in range(100):
+                writer.write(b"x" * (1 << 16))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await writer.drain()  # until nobody takes any more
+            held = sum(
+                trace.size
+                for trace in tracemalloc.take_snapshot().traces
+                if any("httptools_impl" in frame.filename for frame in trace.traceback)
+            )
+        finally:
+            tracemalloc.stop()
+        assert held < 1 << 20
+
+
+async def test_what_is_wrong_behind_an_answer_does_not_get_into_it(url: str, fed: Fed) -> None:
+    async with connected(url, get("/sse/a")) as (reader, writer):
+        fed.queue.put_nowait("hello")
+        await reader.readuntil(b"hello")
+        writer.write(b"\0\0\0 nonsense\r\n\r\n")
+        assert b"400" not in await rest(reader)
+
+
+async def test_a_websocket_handshake_at_a_polls_address_is_refused(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with connected(url, get("/poll/a", UPGRADE)) as (reader, _):
+        assert await status_of(reader) == 403
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamlanes.contract.serving import serving
@@ -222,3 +222,27 @@ async def test_refused_at_the_door_is_refused_ahead_of_routing_too(service: Stre
         assert (await http.get("/poll/a?wait=0&limit=0")).status_code == 422
         assert (await http.get("/poll/a?wait=0&after=nonsense")).status_code == 422
         assert (await http.post("/poll/a?wait=0")).status_code == 405
+
+
+async def test_dependencies_with_yield_end_with_the_stream(
+    service: StreamService, transport: Transport, fed: Fed
+) -> None:
+    inside = 0
+
+    async def held() -> AsyncIterator[None]:
+        nonlocal inside
+        inside += 1
+        yield
+        inside -= 1
+
+    app = FastAPI()
+    app.include_router(transport.router(service), dependencies=[Depends(held)])
+    app.router.lifespan_context = lambda _: service  # type: ignore[assignment, return-value] # it is a context manager
+    async with serving(service, around=lambda _: app) as url, connected(url, asking(transport)) as (reader, _):
+        await until(lambda: inside == 1)
+        await asyncio.sleep(0.05)
+        assert inside == 1
+        fed.queue.put_nowait("hello")
+        fed.queue.put_nowait(None)
+        await heard([reader], b"hello")
+        await until(lambda: inside == 0)

@@ -382,3 +382,14 @@ async def test_a_reader_of_a_new_stream_of_the_same_name_is_not_told_the_old_one
     await log.append(session.id, [Item("new")])
     await until(lambda: old.ended is True and new.offsets == [1])
     assert (old.controls, new.controls) == (["open", "end"], ["open"])
+
+
+async def test_pings_go_on_while_the_server_drains(hall: Hall, service: StreamService) -> None:
+    readers = [await hall.enter("news") for _ in range(10)]
+    drain = asyncio.create_task(service.drain(10.0))
+    begin = time.monotonic()
+    await until(lambda: time.monotonic() - begin > 4 * HEARTBEAT)
+    stayed = [heard for _, heard in readers if heard.ended is None]
+    assert stayed
+    assert all(heard.controls.count("ping") >= 3 for heard in stayed)
+    drain.cancel()
