@@ -34,8 +34,9 @@ async def serving_app(app: FastAPI) -> AsyncIterator[str]:
 @contextmanager
 def serve_process(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run `streamlanes serve --port 0`; gives the base URL and the process, which ends with the block."""
+    program = "tests.otherwise" if "STREAMLANES_TESTED_WAY" in os.environ else "streamlanes"
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlanes", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", program, "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -50,6 +51,11 @@ def serve_process(*arguments: str, env: Mapping[str, str] | None = None) -> Iter
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=10)
+
+
+def said(log: str) -> list[str]:
+    """The lines of a server's log, without what it tells of its start and, in the other way, of who wraps `send`."""
+    return [line for line in log.splitlines() if not line.startswith("shared stream") and "wraps ASGI's" not in line]
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from streamlanes.producers.wire import LONG_POLL
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 from streamlanes.transports.server.uvicorn_server import server
 from tests.guarantees.readers import address, connect, ends_at, request, until
-from tests.serving import reading, serve_process, serving_app
+from tests.serving import reading, said, serve_process, serving_app
 
 TRANSPORTS = discover()
 NEWS = ("--stream", "news=ticker,rate=2")
@@ -38,7 +38,7 @@ def ending(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with serve_process(*arguments) as (url, process):
         yield url, process
         _, log = process.communicate(timeout=20)
-        assert [line for line in log.splitlines() if not line.startswith("shared stream")] == []
+        assert said(log) == []
 
 
 async def gone(process: subprocess.Popen[str], seconds: float) -> float:
