@@ -15,12 +15,15 @@ from streamlanes.transports import Settings, SharedStream, StreamService, Transp
 TRANSPORTS = {**discover(), **baselines.discover()}
 
 
-CASES = [(name, way) for name in sorted(TRANSPORTS) for way in (WAYS if name in discover() else ("direct",))]
+OURS = {name for name in discover() if type(TRANSPORTS[name]).__module__.startswith("streamlanes.")}
+CASES = [(name, way) for name in sorted(TRANSPORTS) for way in (WAYS if name in OURS else ("direct",))]
 
 
 @pytest.fixture(params=CASES, ids="-".join)
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """A lane and a way in which its bytes get out; those that others are compared with have but one."""
+    """A lane and a way in which its bytes get out: all of them for our own lanes, one for those of other packages and
+    for those that others are compared with.
+    """
     return request.param  # type: ignore[no-any-return]
 
 

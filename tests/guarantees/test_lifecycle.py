@@ -60,7 +60,7 @@ async def service(clock: Clock, fed: Fed) -> AsyncIterator[StreamService]:
 
 async def sweep(service: StreamService) -> None:
     """Have the service look after its sessions, as it does twice a second."""
-    await service._look_after_sessions()
+    await service._upkeep.look_after_sessions()
 
 
 async def outcome(service: StreamService, stream: str) -> Outcome | None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -17,6 +18,7 @@ from streamlanes.producers.wire import LONG_POLL
 from streamlanes.transports import Settings, SharedStream, StreamService, Transport, create_app, discover
 from tests.guarantees.readers import (
     Crowd,
+    address,
     connect,
     gone_from_kernel,
     open_files,
@@ -93,6 +95,66 @@ async def test_one_stalled_reader_among_two_hundred_is_gone_and_the_others_do_no
         process.terminate()
         _, log = process.communicate(timeout=10)
     assert said(log) == [], log
+
+
+class Timing(asyncio.Protocol):
+    """A reader among many: notes when each piece came."""
+
+    def __init__(self, asking: bytes, came: list[float]) -> None:
+        self._asking = asking
+        self._came = came
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(self._asking)
+
+    def data_received(self, data: bytes) -> None:
+        if b"tick" in data:
+            self._came.append(time.monotonic())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("transport", STREAMING, ids=lambda transport: transport.name)
+async def test_one_stalled_reader_among_a_thousand_costs_the_others_nothing(
+    transport: Transport, opened: ExitStack
+) -> None:
+    """How far an event's arrivals are apart, at the median, with and without it, in turns."""
+    loop = asyncio.get_running_loop()
+    limits = ("--max-message-bytes", "70000", "--max-inbox", "100", "--send-timeout", "60", "--drain", "0")
+    with serve_process(*limits) as (url, _):
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(150):
+            session = (await http.post("/start", json={"producer": "echo"})).json()["session_id"]
+            for _ in range(60):
+                assert (await http.post(f"/send/{session}", json="x" * 60_000)).status_code == 202
+            came: list[float] = []
+            asking = request(transport, session, "after=now")
+            transports = []
+            for _ in range(1000):
+                made, _ = await loop.create_connection(lambda: Timing(asking, came), *address(url))
+                transports.append(made)
+            await everybody_reads(http, session, 1000)
+            medians: dict[bool, list[float]] = {True: [], False: []}
+            for turn in range(8):
+                with ExitStack() as one:
+                    if turn % 2:
+                        one.enter_context(connect(url, request(transport, session)))
+                        await everybody_reads(http, session, 1001)
+                        await asyncio.sleep(1)  # until it is paused: what it takes meanwhile is its own
+                    spreads = []
+                    for _ in range(30):
+                        came.clear()
+                        assert (await http.post(f"/send/{session}", json="tick")).status_code == 202
+                        while len(came) < 1000:
+                            await asyncio.sleep(0.001)
+                        spreads.append(statistics.median(came) - came[0])
+                    medians[bool(turn % 2)].append(statistics.median(spreads))
+                await everybody_reads(http, session, 1000)
+            for made in transports:
+                made.abort()
+    without, with_it = (statistics.median(medians[stalled]) for stalled in (False, True))
+    print(f"{transport.name}: {without * 1e3:.2f} ms without, {with_it * 1e3:.2f} ms with")  # noqa: T201 (for `-s`)
+    assert with_it < 1.1 * without
 
 
 async def everybody_reads(http: httpx.AsyncClient, session: str, readers: int) -> None:

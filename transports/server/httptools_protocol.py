@@ -216,7 +216,7 @@ class HTTPProtocol(BoundedProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what can't be parsed, unless that would be in the middle of another answer."""
-        if self._is_answering():
+        if self._is_answering() and self._running.response_started:
             self.close()
         else:
             super().send_400_response(msg)

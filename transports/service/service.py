@@ -28,16 +28,13 @@ from streamlanes.transports.service.producing import produce
 from streamlanes.transports.service.readers import RETRY_SECONDS, Readers
 from streamlanes.transports.service.sessions import Session, SharedStream
 from streamlanes.transports.service.settings import Settings
+from streamlanes.transports.service.upkeep import Upkeep
 
 logger = logging.getLogger("streamlanes")
 
 READ_EVENTS: Final = 256
 READ_BYTES: Final = 64 * 1024
 """What a streaming lane reads at once: enough to make the work per event small, little enough to send in one go."""
-
-SWEEP_AT_ONCE: Final = 256
-"""Sessions that are looked after in one go."""
-
 
 NOT_RUNNING: Final = (
     "the service isn't running; enter it (async with service) in the app's lifespan, which the server has to run"
@@ -90,7 +87,7 @@ class StreamService:
         self._sessions: dict[str, Session] = {}
         self._running = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self.connections: set[Connection] = set()
         self.timers: TimerWheel[Timed] = TimerWheel(_beat)
         """Of all readers of all lanes."""
@@ -99,6 +96,9 @@ class StreamService:
         self._idle = asyncio.Event()
         self.departure = Departure(clock)
         self._readers = Readers(self.settings, self.departure, clock)
+        self._upkeep = Upkeep(
+            self.settings, clock, self._log, self.connections, self._sessions, remove=self._remove, stop=self._stop
+        )
         self._starting = 0
         self._closed = False
 
@@ -107,7 +107,7 @@ class StreamService:
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.push_async_callback(self.close)
-            self._sweeper = self._tasks.create_task(self._sweep())
+            self._keeping = self._tasks.create_task(self._upkeep.run())
             for stream in self._shared:
                 await self._start(stream.name, stream.producer, stream.params, shared=True)
             self._running = stack.pop_all()
@@ -125,8 +125,8 @@ class StreamService:
         No new ones are taken from then on.
         """
         self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        if self._keeping is not None:
+            self._keeping.cancel()
         for session in list(self._sessions.values()):
             await self._stop(session)
 
@@ -183,14 +183,14 @@ class StreamService:
 
     def check_running(self) -> asyncio.TaskGroup:
         """Raise RuntimeError unless the service has been entered, and all is well with it."""
-        if self._tasks is None or self._sweeper is None or (self._sweeper.done() and not self.draining):
+        if self._tasks is None or self._keeping is None or (self._keeping.done() and not self.draining):
             raise RuntimeError(NOT_RUNNING)
         return self._tasks
 
     @property
     def entered(self) -> bool:
         """Whether it has ever run. One that has ended still tells its streams' readers how those did."""
-        return self._sweeper is not None
+        return self._keeping is not None
 
     @property
     def sessions(self) -> Mapping[str, Session]:
@@ -359,34 +359,10 @@ class StreamService:
             logger.info("ended", extra={**session.fields, "outcome": Outcome.DELETED, "events": session.head})
         self._end(session)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(min(self.settings.session_ttl / 10, 0.5))
-            self._drop_blocked()
-            await self._look_after_sessions()
-
-    def _drop_blocked(self) -> None:
-        since = time.monotonic() - self.settings.send_timeout
-        for connection in list(self.connections):
-            if connection.blocked_since is not None and connection.blocked_since <= since:
-                connection.drop()
-
-    async def _look_after_sessions(self) -> None:
-        for n, session in enumerate(list(self._sessions.values()), start=1):
-            if n % SWEEP_AT_ONCE == 0:
-                await asyncio.sleep(0)  # so that thousands of them don't keep the loop from the readers
-            if self._sessions.get(session.id) is not session:
-                continue  # deleted meanwhile
-            now = self._clock()
-            if session.abandoned(now, self.settings.session_ttl):
-                logger.info("abandoned, and removed", extra=session.fields)
-                self._forget(session)
-                await self._log.remove(session.id)  # nobody is left who would need a tombstone
-            elif session.unread_too_long(now):
-                logger.info("without a reader, and stopped", extra=session.fields)
-                await self._stop(session)
-            else:
-                await self._log.info(session.id)  # lets retention by age go on in streams that nobody reads
+    async def _remove(self, session: Session) -> None:
+        """Let go of a session that nobody will come back to."""
+        self._forget(session)
+        await self._log.remove(session.id)  # nobody is left who would need a tombstone
 
 
 def _beat(timed: Timed) -> None:

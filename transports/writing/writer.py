@@ -26,6 +26,8 @@ PASS_SECONDS: Final = 0.005
 """How long a pass keeps the event loop before others have their turn."""
 STRIDE: Final = 0.618
 """By what part of its readers each pass begins further on: over a few passes, everybody is early and late."""
+CACHED: Final = 16
+"""Batches that are kept for readers that catch up together, or come back together."""
 WAIT: Final = 60.0
 """Seconds of one wait for the next batch; what it ends with is another."""
 
@@ -84,7 +86,7 @@ class Writers(Generic[T]):
         self.direct = direct
         self.packing = packing
         self.take_in = take_in
-        self.cache = FrameCache(lambda epoch, events: packing(lane.framing.events(epoch, events)))
+        self.cache = FrameCache(lambda epoch, events: packing(lane.framing.events(epoch, events)), batches=CACHED)
         self._writers: dict[str, StreamWriter[T]] = {}
 
     def join(self, reader: Place[T], stream: str, cursor: Cursor) -> StreamWriter[T] | None:
