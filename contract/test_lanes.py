@@ -280,9 +280,9 @@ async def test_a_reader_that_leaves_is_gone_from_the_server(
 ) -> None:
     session = await service.start("silent", {})
     target = f"{url}/{transport.name}/{session.id}"
-    async with client.connect(target, options=options) as stream:
+    async with client.connect(target, options=options) as stream, asyncio.TaskGroup() as tasks:
         await collect(stream, 3)
-        waiting = asyncio.create_task(collect(stream))
+        waiting = tasks.create_task(collect(stream))
         await until_reading(service, session.id)
         waiting.cancel()
     await until_reading(service, session.id, 0)

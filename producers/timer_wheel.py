@@ -61,7 +61,7 @@ class TimerWheel(Generic[T]):
             for entry in self._slots.pop(slot):
                 try:
                     self._fire(entry)
-                except Exception:
+                except Exception:  # or the others of this slot, and all later ones, would never come
                     logger.exception("what was to be done at a time failed")
         if self._slots:
             self._arm(loop, min(self._slots))

@@ -20,7 +20,7 @@ OUTLET: Final = "streamlanes.outlet"
 """The extension of the ASGI scope; its value is an Outlet."""
 
 DEFERRED: Final = "streamlanes.deferred"
-"""A key of `http.response.start`: its headers are kept, and go out with the body that `Outlet.answer` is given."""
+"""A key of `http.response.start`: its headers are kept, and go out with the body that `answer` is given."""
 
 
 class Owner(Protocol):
@@ -65,19 +65,23 @@ class Outlet(Protocol):
         """
         ...
 
-    def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
-        """Send a deferred response with all of its body, and so end it. The owner isn't told.
-
-        *media_type* stands in for the one that was deferred.
-        """
-        ...
-
     def end(self, code: int) -> None:
         """End it in order: a response with its last chunk, a WebSocket with *code*. The owner isn't told."""
         ...
 
     def abort(self) -> None:
         """End it at once, and throw away what hasn't been sent."""
+        ...
+
+
+class ResponseOutlet(Outlet, Protocol):
+    """A connection of our own server that is answered: of HTTP, and no WebSocket's."""
+
+    def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
+        """Send a deferred response with all of its body, and so end it. The owner isn't told.
+
+        *media_type* stands in for the one that was deferred.
+        """
         ...
 
 

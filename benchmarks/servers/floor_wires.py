@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Generic, TypeVar
 from urllib.parse import parse_qs
 
 from streamlanes.benchmarks.servers.http import NORMAL_CLOSE, STREAM_HEAD, Connection, Request, response, upgraded
 from streamlanes.producers.events import Cursor, Event, Outcome
 from streamlanes.producers.log.event_log import Batch
 from streamlanes.producers.wire import HEARTBEAT
-from streamlanes.transports.framing import SSEFraming, WebSocketFraming, poll_body, poll_events
+from streamlanes.transports.framing import Framing, SSEFraming, WebSocketFraming, poll_body, poll_events
 from streamlanes.transports.packing import LAST_CHUNK, chunk, text_frames
 
+T = TypeVar("T")
 
-class _Streaming:
+
+class Streaming(Generic[T]):
     """Readers that get all from the beginning, then what comes."""
 
-    def __init__(self, epoch: str) -> None:
-        self.epoch = epoch
-        self.offset = 0
-        self._sent: list[bytes] = [self._opening()]
+    def __init__(
+        self, epoch: str, framing: Framing[T], pack: Callable[[T], bytes], head: Callable[[Connection, Request], bytes], last: bytes
+    ) -> None:
+        """*head*: what a request is answered with; *last*: what follows the end."""
+        self._epoch = epoch
+        self._offset = 0
+        self._framing = framing
+        self._pack = pack
+        self._head = head
+        self._last = last
+        self._sent = [pack(framing.open(Cursor(epoch, 0), HEARTBEAT))]
         self._readers: dict[Connection, None] = {}
         self._ended = False
 
     def read(self, connection: Connection, request: Request) -> None:
-        connection.write(self._head(request) + b"".join(self._sent))
+        connection.write(self._head(connection, request) + b"".join(self._sent))
         if not self._ended:
             self._readers[connection] = None
             connection.on_lost = self._lost
 
     def append(self, events: Sequence[Event]) -> None:
-        self.offset += len(events)
-        self._write(self._events(events))
+        self._offset += len(events)
+        self._write(self._pack(self._framing.events(self._epoch, events)))
 
     def end(self) -> None:
         self._ended = True
-        self._write(self._ending())
+        self._write(self._pack(self._framing.end(Cursor(self._epoch, self._offset), Outcome.COMPLETED)) + self._last)
         self._readers.clear()
 
     def _lost(self, connection: Connection) -> None:
@@ -47,57 +56,15 @@ class _Streaming:
         for connection in self._readers:
             connection.write(content)
 
-    def _head(self, request: Request) -> bytes:
-        raise NotImplementedError
 
-    def _opening(self) -> bytes:
-        raise NotImplementedError
-
-    def _events(self, events: Sequence[Event]) -> bytes:
-        raise NotImplementedError
-
-    def _ending(self) -> bytes:
-        raise NotImplementedError
+def sse(epoch: str) -> Streaming[bytes]:
+    """Return readers that get the bytes of the lane `sse`."""
+    return Streaming(epoch, SSEFraming(), chunk, lambda _, __: STREAM_HEAD % b"text/event-stream", LAST_CHUNK)
 
 
-class SSE(_Streaming):
-    """The bytes of the lane `sse`."""
-
-    _framing: Final = SSEFraming()
-
-    def _head(self, request: Request) -> bytes:
-        return STREAM_HEAD % b"text/event-stream"
-
-    def _opening(self) -> bytes:
-        return chunk(self._framing.open(Cursor(self.epoch, 0), HEARTBEAT))
-
-    def _events(self, events: Sequence[Event]) -> bytes:
-        return chunk(self._framing.events(self.epoch, events))
-
-    def _ending(self) -> bytes:
-        return chunk(self._framing.end(Cursor(self.epoch, self.offset), Outcome.COMPLETED)) + LAST_CHUNK
-
-
-class WebSocket(_Streaming):
-    """The bytes of the lane `ws`."""
-
-    _framing: Final = WebSocketFraming()
-
-    def read(self, connection: Connection, request: Request) -> None:
-        connection.taken = True
-        super().read(connection, request)
-
-    def _head(self, request: Request) -> bytes:
-        return upgraded(request)
-
-    def _opening(self) -> bytes:
-        return text_frames(self._framing.open(Cursor(self.epoch, 0), HEARTBEAT))
-
-    def _events(self, events: Sequence[Event]) -> bytes:
-        return text_frames(self._framing.events(self.epoch, events))
-
-    def _ending(self) -> bytes:
-        return text_frames(self._framing.end(Cursor(self.epoch, self.offset), Outcome.COMPLETED)) + NORMAL_CLOSE
+def websocket(epoch: str) -> Streaming[tuple[str, ...]]:
+    """Return readers that get the bytes of the lane `ws`."""
+    return Streaming(epoch, WebSocketFraming(), text_frames, upgraded, NORMAL_CLOSE)
 
 
 class Polls:
@@ -145,9 +112,9 @@ class Polls:
         self._waiting.pop(connection, None)
 
 
-LANES: Final[Mapping[str, Callable[[str], SSE | WebSocket | Polls]]] = {
-    "floor": SSE,
-    "floor-ws": WebSocket,
+LANES: Final[Mapping[str, Callable[[str], Streaming[bytes] | Streaming[tuple[str, ...]] | Polls]]] = {
+    "floor": sse,
+    "floor-ws": websocket,
     "floor-poll": Polls,
 }
 """What makes the readers of a stream's epoch, by lane."""

@@ -98,11 +98,12 @@ def response(status: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def upgraded(request: Request) -> bytes:
-    """Return the answer to a WebSocket's handshake, or to what isn't one."""
+def upgraded(connection: Connection, request: Request) -> bytes:
+    """Take *connection* for a WebSocket's; returns the answer to its handshake, or to what isn't one."""
     key = _KEY.search(request.head)
     if key is None:
         return response("400 Bad Request", b"{}")
+    connection.taken = True
     accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())  # noqa: S324 (RFC 6455 wants SHA-1)
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"

@@ -107,8 +107,7 @@ class Null:
             after = parse_qs(request.query).get("after", ["start"])[0]
             connection.write(self.prepared.polls.get(after, response("410 Gone", b"{}")))
         elif first == "ws":
-            connection.taken = True
-            connection.write(upgraded(request) + self.prepared.streams["ws"])
+            connection.write(upgraded(connection, request) + self.prepared.streams["ws"])
         elif first in self.prepared.streams:
             connection.write(self.prepared.streams[first])
         else:

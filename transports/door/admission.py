@@ -81,7 +81,7 @@ class Admission:
             await turned_away(scope, wire, refused)(scope, receive, send)
             return
         connection = scope[CONNECTION] = self._admitted(lane, scope, send, leave)
-        answering = Answering(connection, scope, streaming=wire != LONG_POLL)
+        answering = LiveSend(connection, scope, streaming=wire != LONG_POLL)
         ahead = self._ahead.get(lane) if scope["type"] == "http" else None
         try:
             if ahead is None or not await ahead(stream, scope, receive, answering):
@@ -126,7 +126,7 @@ class Admission:
         return _try_again_later(refused)
 
 
-class Answering:
+class LiveSend:
     """A `send` that has a response begin as a reader's answer should."""
 
     __slots__ = ("_scope", "_streaming", "passes_to")

@@ -94,7 +94,7 @@ class Security:
         connection = HTTPConnection(scope)
         headers = connection.headers
         preflight = bool(self._origins) and _is_preflight(scope["method"], headers)
-        respond = Answering(send, self._cors if self._origins and not preflight else None, headers)
+        respond = SecuredSend(send, self._cors if self._origins and not preflight else None, headers)
 
         try:
             answer: ASGIApp | None = self._refusal(connection)
@@ -170,7 +170,7 @@ class Security:
         return None
 
 
-class Answering:
+class SecuredSend:
     """A `send` that has every response begin with the security headers, and with CORS' where there is *cors*."""
 
     __slots__ = ("_cors", "_headers", "passes_to", "started")

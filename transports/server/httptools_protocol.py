@@ -115,7 +115,7 @@ class Cycle(RequestResponseCycle):
 
 
 class HTTPProtocol(BoundedProtocol):
-    """The same as an Outlet."""
+    """The same as a ResponseOutlet."""
 
     _running: Cycle
     """The request that is being answered; `cycle` is the last one that came."""
@@ -163,7 +163,7 @@ class HTTPProtocol(BoundedProtocol):
         return self.transport.write
 
     def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
-        """As `Outlet.answer`."""
+        """As `ResponseOutlet.answer`."""
         running = self._running
         headers = running.deferred or []
         if media_type is not None:

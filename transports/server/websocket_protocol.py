@@ -157,7 +157,7 @@ class WebSocketProtocol(BoundedProtocol):
             await self.app(self.scope, self.receive, self.send)
         except ClientDisconnected:
             pass
-        except BaseException:
+        except BaseException:  # as uvicorn, above which there is nobody: a cancelled call is its connection's end too
             self.logger.exception("Exception in ASGI application\n")
             self.send_500_response()
             self.close()
@@ -216,10 +216,6 @@ class WebSocketProtocol(BoundedProtocol):
         super().pause_writing()
         if self._told is not None and (owner := self._told.owner) is not None:
             owner.paused()
-
-    def answer(self, body: bytes, *, status: int = 200, media_type: str | None = None) -> None:
-        """As `Outlet.answer`; a WebSocket has none, and none is ever deferred."""
-        raise NotImplementedError
 
     def end(self, code: int) -> None:
         """As `Outlet.end`: the client's own close, or some seconds, close the connection."""

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from starlette.types import Receive, Scope, Send
 
 from streamlanes.producers.errors import CursorExpired, StreamError
 from streamlanes.producers.events import After, Cursor
 from streamlanes.producers.log.event_log import Batch
-from streamlanes.transports.outlet import DEFERRED, Outlet, is_waited_for, lent
+from streamlanes.transports.outlet import DEFERRED, ResponseOutlet, is_waited_for, lent
 from streamlanes.transports.problems import from_error
 from streamlanes.transports.service.connection import Connection, connection_of
 from streamlanes.transports.service.metrics import LaneMetrics
@@ -60,7 +60,7 @@ class Polls:
 
     async def __call__(self, stream: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer a poll of *stream*, or see to it that it will be; False: it is the route's."""
-        outlet, connection = lent(scope, receive, send), connection_of(scope)
+        outlet, connection = cast("ResponseOutlet | None", lent(scope, receive, send)), connection_of(scope)
         question = None if outlet is None or connection is None else self._parse(scope)
         if outlet is None or connection is None or question is None:
             return False
@@ -104,7 +104,7 @@ class WaitingPoll(Taken):
 
     __slots__ = ("_outlet", "_waiting", "empty", "question", "slot")
 
-    def __init__(self, outlet: Outlet, connection: Connection, question: Question, empty: Batch) -> None:
+    def __init__(self, outlet: ResponseOutlet, connection: Connection, question: Question, empty: Batch) -> None:
         super().__init__()
         self._outlet = outlet
         self._connection = connection
@@ -200,7 +200,7 @@ class WaitingPolls:
         except StreamError as error:
             for poll in list(self._waiting):
                 poll.refuse(error)
-        except Exception:
+        except Exception:  # of the log's; a task of the service may not fail, or it would take all others along
             logger.exception("a stream's polls can't be answered; they are cut off")
             for poll in list(self._waiting):
                 poll.abort()
@@ -236,7 +236,7 @@ class WaitingPolls:
                 service.sent(self._stream, batch, metrics, live=True)
                 try:
                     poll.answer(body)
-                except Exception:
+                except Exception:  # of this one's connection, and none of the others' matter
                     logger.exception("a poll can't be answered; it is cut off")
                     poll.abort()
             else:

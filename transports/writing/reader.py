@@ -212,7 +212,7 @@ class Reader(Taken, Generic[T]):
                 await asyncio.sleep(0)  # others have their turn between two reads
         except UnknownStream:
             self._end(ended=False)
-        except Exception:
+        except Exception:  # a task of the service may not fail, or it would take all others along
             logger.exception("a reader that was behind can't catch up; it is cut off")
             self.abort()
         self._catching_up = False

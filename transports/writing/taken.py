@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 
 from streamlanes.transports.service.connection import Connection
 
 
-class Taken:
+class Taken(ABC):
     """Base of the owners of connections."""
 
     __slots__ = ("_connection", "_done", "over")
@@ -17,9 +18,9 @@ class Taken:
         self._connection: Connection | None = None
         self._done: asyncio.Future[None] | None = None
 
+    @abstractmethod
     def abort(self) -> None:
         """End the connection at once."""
-        raise NotImplementedError
 
     async def until_over(self) -> None:
         """Return when the connection has ended, or what it was taken for; cancelled, end it."""

@@ -142,7 +142,7 @@ class StreamWriter(Generic[T]):
             await self._write()
         except UnknownStream:
             await self._pass(self.offset, lambda reader: reader.part())
-        except Exception:
+        except Exception:  # a task of the service may not fail, or it would take all others along
             logger.exception("a stream's writer failed; its readers are cut off")
             for reader in list(self._readers):
                 reader.abort()
@@ -228,7 +228,7 @@ class StreamWriter(Generic[T]):
                 visited += 1
                 try:
                     visit(reader)
-                except Exception:
+                except Exception:  # of this one's connection, and none of the others' matter
                     logger.exception("a reader can't be written to; it is cut off")
                     reader.abort()
             count(visited)

@@ -39,11 +39,6 @@ class Answered:
 
 
 @pytest.fixture
-def fed() -> Fed:
-    return Fed()
-
-
-@pytest.fixture
 def log() -> MemoryLog:
     return MemoryLog()
 
@@ -55,11 +50,6 @@ async def service(fed: Fed, log: MemoryLog) -> AsyncIterator[StreamService]:
         StreamService(producers=sources(fed), log=log, settings=Settings(retain_events=8)) as running,
     ):
         yield running
-
-
-@pytest.fixture
-async def session(service: StreamService) -> Session:
-    return await service.start("fed", {})
 
 
 class Hall:

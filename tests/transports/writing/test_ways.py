@@ -29,11 +29,6 @@ def transport(request: pytest.FixtureRequest) -> Transport:
 
 
 @pytest.fixture
-def fed() -> Fed:
-    return Fed()
-
-
-@pytest.fixture
 def service(fed: Fed) -> StreamService:
     shared = [SharedStream(name="a", producer="fed")]
     return StreamService(producers=sources(fed), shared=shared, settings=Settings(drain=0))

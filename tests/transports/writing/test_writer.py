@@ -79,11 +79,6 @@ class CountingLog(MemoryLog):
 
 
 @pytest.fixture
-def fed() -> Fed:
-    return Fed()
-
-
-@pytest.fixture
 def log() -> CountingLog:
     return CountingLog()
 
@@ -100,11 +95,6 @@ async def service(fed: Fed, log: CountingLog) -> AsyncIterator[StreamService]:
         ) as running,
     ):
         yield running
-
-
-@pytest.fixture
-async def session(service: StreamService) -> Session:
-    return await service.start("fed", {})
 
 
 class Hall:
