@@ -20,7 +20,12 @@ class Streaming(Generic[T]):
     """Readers that get all from the beginning, then what comes."""
 
     def __init__(
-        self, epoch: str, framing: Framing[T], pack: Callable[[T], bytes], head: Callable[[Connection, Request], bytes], last: bytes
+        self,
+        epoch: str,
+        framing: Framing[T],
+        pack: Callable[[T], bytes],
+        head: Callable[[Connection, Request], bytes],
+        last: bytes,
     ) -> None:
         """*head*: what a request is answered with; *last*: what follows the end."""
         self._epoch = epoch
